@@ -18,16 +18,10 @@ import psycopg
 import pytest
 
 from twin.db.embedded import DataDirectoryError, EmbeddedServer, EmbeddedServerError, running_url
-from twin.db.embedded.account import Account
-from twin.db.embedded.config import HostFacts, configuration, render
-from twin.db.embedded.installation import find_installation
-from twin.db.embedded.log import LOG_FILE, bound_log, explain, log_tail
 from twin.db.embedded.processes import PID_FILE, PidFile, read_pid_file, working_in
-from twin.db.embedded.socket_folder import make_socket_folder
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
-MIB = 1024 * 1024
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to change the user")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the death signal is Linux's")
@@ -137,34 +131,6 @@ def postmaster(data_dir: Path) -> int:
     return pid_file_of(data_dir).pid
 
 
-def test_durable_local_and_independent_of_the_machines_locale(server: EmbeddedServer) -> None:
-    wanted = {
-        "fsync": "on",
-        "full_page_writes": "on",
-        "synchronous_commit": "on",
-        "data_checksums": "on",
-        "listen_addresses": "",
-        "unix_socket_permissions": "0700",
-        "TimeZone": "UTC",
-        "jit": "off",
-        "max_connections": "100",
-        "max_wal_size": "4GB",
-        "server_encoding": "UTF8",
-    }
-    found = {name: answer(server.url, f"SELECT current_setting('{name}')")[0] for name in wanted}
-    assert found == wanted
-    query = "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()"
-    assert answer(server.url, query) == ["b", "C.UTF-8"]
-    assert answer(server.url, "SELECT 'É' = upper('é'), 'Z' < 'a'") == [True, True]
-
-
-def test_database_and_superuser(server: EmbeddedServer) -> None:
-    query = (
-        "SELECT current_database(), rolname, rolsuper FROM pg_roles WHERE rolname = current_user"
-    )
-    assert answer(server.url, query) == ["twinfeed", "twinfeed", True]
-
-
 def test_socket_folder_is_private_and_removed(created: Path) -> None:
     with EmbeddedServer.start(created):
         folder = Path(pid_file_of(created).socket_dir)
@@ -182,29 +148,6 @@ def test_restart_keeps_data_and_is_quick(created: Path) -> None:
         took_s = time.monotonic() - began
         assert answer(server.url, "SELECT answer FROM kept") == [42]
     assert took_s < 5  # 0.1 s on an idle machine
-
-
-def test_missing_database_is_created_again(created: Path) -> None:
-    with EmbeddedServer.start(created) as server:
-        url = server.url.replace("/twinfeed?", "/postgres?")
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ALTER DATABASE twinfeed RENAME TO other")
-    with EmbeddedServer.start(created) as server:
-        assert answer(server.url, "SELECT current_database()") == ["twinfeed"]
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP DATABASE twinfeed")
-            connection.execute("ALTER DATABASE other RENAME TO twinfeed")
-
-
-def test_alter_system_overrides_a_setting_but_never_opens_the_server(created: Path) -> None:
-    with EmbeddedServer.start(created) as server, psycopg.connect(server.url, autocommit=True) as c:
-        c.execute("ALTER SYSTEM SET work_mem = '7MB'")
-        c.execute("ALTER SYSTEM SET listen_addresses = '127.0.0.1'")
-    with EmbeddedServer.start(created) as server:
-        query = "SELECT current_setting('work_mem'), current_setting('listen_addresses')"
-        assert answer(server.url, query) == ["7MB", ""]
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM RESET ALL")
 
 
 def test_not_in_the_terminals_session(server: EmbeddedServer, created: Path) -> None:
@@ -353,38 +296,6 @@ def test_another_major_version_is_refused_with_the_way_out(created: Path) -> Non
     EmbeddedServer.start(created).stop()
 
 
-def test_a_folder_that_is_no_cluster_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "pgdata").mkdir()
-    (tmp_path / "pgdata" / "holiday.jpg").write_text("precious")
-    with pytest.raises(DataDirectoryError, match="no PostgreSQL cluster"):
-        EmbeddedServer.start(tmp_path)
-    assert (tmp_path / "pgdata" / "holiday.jpg").read_text() == "precious"
-
-
-def test_creation_broken_off_midway_begins_again(tmp_path: Path) -> None:
-    half = tmp_path / ".pgdata.new"
-    half.mkdir()
-    (half / "PG_VERSION").write_text("18\n")
-    (tmp_path / "pgdata").mkdir()
-    with EmbeddedServer.start(tmp_path) as server:
-        assert answer(server.url, "SELECT 1") == [1]
-    assert not half.exists()
-
-
-@on_linux
-def test_server_killed_while_it_creates_the_cluster(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE
-    )
-    half = tmp_path / ".pgdata.new"
-    eventually(lambda: (half / "PG_VERSION").exists() or process.poll() is not None)
-    process.kill()
-    process.communicate()
-    assert not (tmp_path / "pgdata").exists()
-    with EmbeddedServer.start(tmp_path) as server:
-        assert answer(server.url, "SELECT 1") == [1]
-
-
 def test_failed_start_shows_the_log_and_frees_the_directory(created: Path) -> None:
     conf = created / "pgdata" / "postgresql.conf"
     before = conf.read_text()
@@ -397,118 +308,6 @@ def test_failed_start_shows_the_log_and_frees_the_directory(created: Path) -> No
     EmbeddedServer.start(created).stop()
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, size_mib: int) -> Iterator[None]:
-    """A file system of that size on `folder`."""
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("needs root to mount a small file system")
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False).returncode:
-        pytest.skip("may not mount here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_disk_too_small_is_named(tmp_path: Path) -> None:
-    with small_disk(tmp_path, 8):
-        with pytest.raises(EmbeddedServerError, match="the disk is full"):
-            EmbeddedServer.start(tmp_path)
-        assert not (tmp_path / ".pgdata.new").exists()
-
-
-def test_full_disk_loses_nothing_and_is_over_when_there_is_room(tmp_path: Path) -> None:
-    insert = "INSERT INTO readings SELECT i, repeat('x', 1000) FROM generate_series(1, 1000) AS i"
-    batches = 0
-    with small_disk(tmp_path, 160), EmbeddedServer.start(tmp_path) as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE readings (number int, filling text)")
-            with pytest.raises(psycopg.Error):
-                while batches < 1000:
-                    connection.execute(insert)
-                    batches += 1
-        subprocess.run(["mount", "-o", "remount,size=400m", str(tmp_path)], check=True)
-        eventually(lambda: answers(server.url))
-        assert answer(server.url, "SELECT count(*) FROM readings") == [1000 * batches]
-        psycopg.connect(server.url, autocommit=True).execute(insert).connection.close()
-
-
-def answers(url: str) -> bool:
-    try:
-        return answer(url, "SELECT 1") == [1]
-    except psycopg.OperationalError:
-        return False
-
-
-def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataDirectoryError, match=r"file.*cannot be used"):
-        EmbeddedServer.start(tmp_path / "file" / "data")
-
-
-def test_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    me = Account(os.geteuid(), os.getegid(), switch=False)
-    (tmp_path / "target").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "target")
-    with pytest.raises(DataDirectoryError, match="not ours"):
-        make_socket_folder(tmp_path / "link", me)
-    if os.geteuid() == 0:
-        (tmp_path / "foreign").mkdir()
-        os.chown(tmp_path / "foreign", 12345, 12345)
-        with pytest.raises(DataDirectoryError, match="not ours"):
-            make_socket_folder(tmp_path / "foreign", me)
-
-
-def test_log_is_bounded(tmp_path: Path) -> None:
-    log = tmp_path / LOG_FILE
-    log.write_bytes(b"x" * 100)
-    bound_log(tmp_path, limit_bytes=100)
-    assert log.stat().st_size == 100
-    log.write_bytes(b"x" * 101)
-    bound_log(tmp_path, limit_bytes=100)
-    assert log.stat().st_size == 0
-    assert (tmp_path / f"{LOG_FILE}.1").stat().st_size == 101
-
-
-def test_log_tail_holds_only_this_start(tmp_path: Path) -> None:
-    (tmp_path / LOG_FILE).write_text("old\nnew\n")
-    assert log_tail(tmp_path, since_byte=4) == "new"
-    assert log_tail(tmp_path, since_byte=4000) == ""
-    assert log_tail(tmp_path, limit_bytes=2) == "w"
-
-
-def test_causes_are_named() -> None:
-    assert "disk is full" in explain("could not write: No space left on device")
-    assert explain("FATAL: something new") == ""
-
-
-@pytest.mark.parametrize(
-    ("memory_mib", "buffers"), [(64, "32MB"), (1024, "256MB"), (2048, "512MB"), (65536, "512MB")]
-)
-def test_memory_settings(memory_mib: int, buffers: str) -> None:
-    facts = HostFacts(memory_bytes=memory_mib * MIB, disk_bytes=10**12, has_lz4=False)
-    settings = configuration(facts, max_connections=33)
-    assert settings["shared_buffers"] == buffers
-    assert settings["max_connections"] == "33"
-    assert settings["wal_compression"] == "off"
-
-
-@pytest.mark.parametrize(
-    ("disk_mib", "at_most", "at_least"),
-    [(200, "128MB", "32MB"), (8192, "1024MB", "128MB"), (10**6, "4096MB", "512MB")],
-)
-def test_log_is_small_on_a_small_disk(disk_mib: int, at_most: str, at_least: str) -> None:
-    facts = HostFacts(memory_bytes=MIB, disk_bytes=disk_mib * MIB, has_lz4=True)
-    settings = configuration(facts, max_connections=100)
-    assert (settings["max_wal_size"], settings["min_wal_size"]) == (at_most, at_least)
-    assert settings["wal_compression"] == "lz4"
-
-
-def test_settings_are_quoted() -> None:
-    assert "log_line_prefix = 'it''s'\n" in render({"log_line_prefix": "it's"})
-
-
 @as_root
 def test_root_gives_away_the_cluster_only(created: Path) -> None:
     assert (created / "pgdata").stat().st_uid != 0
@@ -519,54 +318,10 @@ def test_root_gives_away_the_cluster_only(created: Path) -> None:
 
 
 @as_root
-def test_owner_of_an_existing_cluster_is_kept(tmp_path: Path) -> None:
-    pgdata = tmp_path / "pgdata"
-    pgdata.mkdir(mode=0o700)
-    nobody = pwd.getpwnam("nobody")
-    os.chown(pgdata, nobody.pw_uid, nobody.pw_gid)
-    for _ in range(2):
-        with EmbeddedServer.start(tmp_path) as server:
-            assert answer(server.url, "SELECT 1") == [1]
-            assert os.stat(f"/proc/{postmaster(tmp_path)}").st_uid == nobody.pw_uid
-        assert pgdata.stat().st_uid == nobody.pw_uid
-
-
-@as_root
 def test_cluster_copied_by_root_is_handed_over(created: Path, tmp_path: Path) -> None:
     shutil.copytree(created / "pgdata", tmp_path / "pgdata")
     with EmbeddedServer.start(tmp_path) as server:
         assert answer(server.url, "SELECT 1") == [1]
-
-
-@as_root
-def test_programs_in_a_closed_folder_are_copied_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nobody = pwd.getpwnam("nobody")
-    account = Account(nobody.pw_uid, nobody.pw_gid, switch=True)
-    open_bin = find_installation(account, tmp_path / "unused").bin_dir
-    wheel = tmp_path / "site-packages"
-    package = open_bin.parents[1]
-    shutil.copytree(package, wheel / package.name, ignore=shutil.ignore_patterns("include"))
-    shutil.copytree(package.parent / f"{package.name}.libs", wheel / f"{package.name}.libs")
-    tmp_path.chmod(0o700)
-    monkeypatch.syspath_prepend(wheel)
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as shared:
-        os.chmod(shared, 0o755)
-        cache = Path(shared) / "twinfeed"
-        found = find_installation(account, cache)
-        assert found.bin_dir.is_relative_to(cache)
-        said = subprocess.check_output(
-            [found.program("initdb"), "--version"], user=account.uid, group=account.gid, cwd="/"
-        )
-        assert said.split()[-1].decode() == found.version
-        made = found.bin_dir.stat().st_ino
-        assert find_installation(account, cache).bin_dir.stat().st_ino == made
-        (found.bin_dir / "postgres").unlink()  # a copy that lost something is made again
-        assert (find_installation(account, cache).bin_dir / "postgres").exists()
-        cache.chmod(0o777)
-        with pytest.raises(EmbeddedServerError, match="only root can write"):
-            find_installation(account, cache)
 
 
 @as_root

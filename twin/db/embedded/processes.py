@@ -16,6 +16,8 @@ from twin.db.embedded.errors import DataDirectoryError
 
 PID_FILE = "postmaster.pid"
 
+_PROGRAMS = ("postgres", "initdb")
+
 # A fast shutdown writes all dirty pages first: seconds, or a minute on a slow disk.
 _FAST_SHUTDOWN_S = 60.0
 # An immediate one writes nothing; the next start replays the log.
@@ -61,9 +63,6 @@ def working_in(pgdata: Path) -> set[int]:
             if os.path.basename(os.readlink(f"/proc/{name}/exe")).split()[0] in _PROGRAMS:
                 found.add(int(name))
     return found
-
-
-_PROGRAMS = ("postgres", "initdb")
 
 
 def settle(pgdata: Path) -> None:
