@@ -1,0 +1,1 @@
+"""Widgets: specs, query planning, aggregation, caching and the data endpoints."""

@@ -1,0 +1,52 @@
+"""Buckets without a value: left out, shown as null, or filled.
+
+Pure. A series is a mapping from bucket begin to value; several series share their labels.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from widgets.answers import Value
+
+
+def labels_of(starts: Sequence[int], series: Sequence[Mapping[int, Value]], fill: str) -> list[int]:
+    """Return the bucket begins to show: all, or with ``none`` those where a series has one."""
+    if fill != "none":
+        return list(starts)
+    return [start_us for start_us in starts if any(start_us in values for values in series)]
+
+
+def filled(labels: Sequence[int], values: Mapping[int, Value], fill: str) -> list[Value]:
+    """Return one value per label; gaps as `fill` says (``linear`` leaves text as null)."""
+    shown = [values.get(start_us) for start_us in labels]
+    if fill == "previous":
+        return _carried(shown)
+    if fill == "linear":
+        return _interpolated(labels, shown)
+    return shown
+
+
+def _carried(shown: list[Value]) -> list[Value]:
+    last: Value = None
+    result = []
+    for value in shown:
+        last = value if value is not None else last
+        result.append(last)
+    return result
+
+
+def _interpolated(labels: Sequence[int], shown: list[Value]) -> list[Value]:
+    result = list(shown)
+    known = [i for i, value in enumerate(shown) if value is not None]
+    for left, right in zip(known, known[1:], strict=False):
+        low, high = shown[left], shown[right]
+        if not (_is_number(low) and _is_number(high)):
+            continue
+        assert isinstance(low, int | float) and isinstance(high, int | float)
+        length_us = labels[right] - labels[left]
+        for i in range(left + 1, right):
+            result[i] = low + (high - low) * ((labels[i] - labels[left]) / length_us)
+    return result
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,140 @@
+"""Grids: where buckets begin and end.
+
+Pure. Buckets up to an hour have one fixed width everywhere. Longer ones follow the local clock and
+calendar: a 6 h bucket begins at 0, 6, 12 or 18 o'clock, a day may have 23 or 25 hours, weeks begin
+on Monday. Invariant: ``floor(t) <= t < after(floor(t))``.
+"""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from twin.clock import DAY_US, SECOND_US, to_datetime, to_us
+from widgets.moments import HOUR_US, Span, parse_span
+
+_WIDTHS = (
+    *("1s", "5s", "10s", "15s", "30s"),
+    *("1m", "2m", "5m", "10m", "15m", "30m"),
+    *("1h", "2h", "3h", "6h", "12h"),
+    *("1d", "2d", "1w", "1mo", "3mo", "12mo", "120mo"),
+)
+LADDER = tuple(parse_span(text) for text in _WIDTHS)
+"""The widths `auto` chooses from."""
+
+_UTC_NAMES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT")
+_FIRST_MONDAY = datetime(1970, 1, 5)
+
+
+class Grid(Protocol):
+    """A division of time into buckets."""
+
+    def floor(self, moment_us: int) -> int:
+        """Return the begin of the bucket that holds a moment."""
+
+    def after(self, start_us: int) -> int:
+        """Return the begin of the bucket that follows the one beginning at `start_us`."""
+
+
+class FixedGrid:
+    """Buckets of one width, one of which begins at `origin_us`."""
+
+    def __init__(self, width_us: int, origin_us: int = 0) -> None:
+        """Divide time from an origin."""
+        self.width_us = width_us
+        self.origin_us = origin_us
+
+    def floor(self, moment_us: int) -> int:
+        """Return the begin of the bucket that holds a moment."""
+        return moment_us - (moment_us - self.origin_us) % self.width_us
+
+    def after(self, start_us: int) -> int:
+        """Return the begin of the following bucket."""
+        return start_us + self.width_us
+
+
+class CalendarGrid:
+    """Buckets that begin at round local times."""
+
+    def __init__(self, span: Span, zone: ZoneInfo) -> None:
+        """Divide the clock and calendar of a zone."""
+        self._span = span
+        self._zone = zone
+
+    def floor(self, moment_us: int) -> int:
+        """Return the begin of the bucket that holds a moment."""
+        wall = self._wall_floor(self._wall(moment_us))
+        start_us = self._utc(wall)
+        while start_us > moment_us:  # the begin fell into the hours a clock change left out
+            wall = self._wall_floor(wall - timedelta(microseconds=1))
+            start_us = self._utc(wall)
+        return start_us
+
+    def after(self, start_us: int) -> int:
+        """Return the begin of the following bucket."""
+        wall = self._wall_floor(self._wall(start_us))
+        following_us = start_us
+        while following_us <= start_us:
+            wall = self._wall_next(wall)
+            following_us = self._utc(wall)
+        return following_us
+
+    def _wall(self, moment_us: int) -> datetime:
+        return to_datetime(moment_us).astimezone(self._zone).replace(tzinfo=None, fold=0)
+
+    def _utc(self, wall: datetime) -> int:
+        # fold=0: of a time that comes twice the first; of one left out, the moment of the change.
+        return to_us(wall.replace(tzinfo=self._zone))
+
+    def _wall_floor(self, wall: datetime) -> datetime:
+        count, unit = self._span.count, self._span.unit
+        midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+        if unit == "mo":
+            months = (wall.year - 1970) * 12 + wall.month - 1
+            months -= months % count
+            return datetime(1970 + months // 12, months % 12 + 1, 1)
+        if unit in ("d", "w"):
+            days = count * (7 if unit == "w" else 1)
+            return midnight - timedelta(days=(midnight - _FIRST_MONDAY).days % days)
+        into_day = (wall - midnight) // timedelta(microseconds=1)
+        return wall - timedelta(microseconds=into_day % self._span.nominal_us)
+
+    def _wall_next(self, start: datetime) -> datetime:
+        if self._span.unit == "mo":
+            months = (start.year - 1970) * 12 + start.month - 1 + self._span.count
+            return datetime(1970 + months // 12, months % 12 + 1, 1)
+        return start + timedelta(microseconds=self._span.nominal_us)
+
+
+def grid_of(span: Span, zone: ZoneInfo, near_us: int) -> FixedGrid | CalendarGrid:
+    """Return the grid of a bucket width in a zone.
+
+    `near_us`: a moment of the window, whose offset decides how the quarter hours of zones like
+    Asia/Kolkata shift fixed buckets.
+    """
+    width_us = span.nominal_us
+    if span.unit in ("d", "w", "mo"):
+        # A UTC day is a fixed width, but counted like everywhere: 2d and 1w from a Monday on.
+        return CalendarGrid(span, zone)
+    if zone.key in _UTC_NAMES or width_us % SECOND_US:
+        return FixedGrid(width_us)
+    if width_us > HOUR_US and DAY_US % width_us == 0:
+        return CalendarGrid(span, zone)
+    offset = to_datetime(near_us).astimezone(zone).utcoffset() or timedelta()
+    return FixedGrid(width_us, -(offset // timedelta(microseconds=1)) % width_us)
+
+
+def starts(grid: Grid, from_us: int, to_us_: int, limit: int) -> list[int]:
+    """Return the begins of the buckets that meet [from, to), at most `limit` + 1 of them."""
+    found: list[int] = []
+    start_us = grid.floor(from_us)
+    while start_us < to_us_ and len(found) <= limit:
+        found.append(start_us)
+        start_us = grid.after(start_us)
+    return found
+
+
+def count_up_to(grid: Grid, from_us: int, to_us_: int, limit: int) -> int:
+    """Return how many buckets meet [from, to), or `limit` + 1 when there are more."""
+    if isinstance(grid, FixedGrid):
+        return min(-((grid.floor(from_us) - to_us_) // grid.width_us), limit + 1)
+    return len(starts(grid, from_us, to_us_, limit))

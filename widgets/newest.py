@@ -1,0 +1,53 @@
+"""The newest values of a key, by event time: an index descent per stream, never a scan.
+
+A key that has been silent for long would make the descent walk over every later reading of its
+device, so after a look at the last hour the rollups tell from where on two values are to be found.
+"""
+
+from typing import Any
+
+from psycopg import sql
+
+from twin.clock import to_datetime
+from widgets.moments import HOUR_US
+from widgets.plan import Query, column_names
+
+NEAR_US = HOUR_US
+"""How far back the first look goes: at most 3,600 rows per stream of readings once a second."""
+
+_NEWEST = sql.SQL(
+    "SELECT p.ts, p.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
+    "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts >= %(from)s AND ts < %(end)s"
+    " AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 2) AS p ORDER BY p.ts DESC, id DESC LIMIT 2"
+)
+# Two closed quarters with values hold two of them at least. With fewer, only dirty hours and what
+# the rollups do not hold yet can have more.
+_WHERE_FROM = sql.SQL(
+    "WITH quarters AS (SELECT q.bucket FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
+    "SELECT bucket FROM rollup_15m AS r WHERE stream_id = id AND bucket >= %(from)s"
+    " AND bucket <= %(end)s - interval '15 minutes' AND bucket < %(closed)s AND {n} > 0"
+    " AND NOT EXISTS (SELECT FROM rollup_dirty AS d WHERE d.stream_id = r.stream_id"
+    " AND d.hour = date_trunc('hour', r.bucket))"
+    " ORDER BY bucket DESC LIMIT 2) AS q ORDER BY q.bucket DESC LIMIT 2)"
+    " SELECT CASE WHEN (SELECT count(*) FROM quarters) = 2 THEN (SELECT min(bucket) FROM quarters)"
+    " ELSE least((SELECT min(bucket) FROM quarters), %(closed)s, (SELECT min(hour)"
+    " FROM rollup_dirty WHERE stream_id = ANY(%(streams)s))) END"
+)
+
+
+def newest_two(streams: tuple[int, ...], column: int, from_us: int, end_us: int) -> Query:
+    """Return the query for the newest two values of [from, end): rows (ts, value), newest first."""
+    statement = _NEWEST.format(**column_names(column))
+    return Query(statement, _params(streams, from_us, end_us))
+
+
+def where_from(
+    streams: tuple[int, ...], column: int, from_us: int, end_us: int, closed_us: int
+) -> Query:
+    """Return the query for a moment after which the newest two values of [from, end) lie."""
+    params = _params(streams, from_us, end_us) | {"closed": to_datetime(closed_us)}
+    return Query(_WHERE_FROM.format(**column_names(column)), params)
+
+
+def _params(streams: tuple[int, ...], from_us: int, end_us: int) -> dict[str, Any]:
+    return {"streams": list(streams), "from": to_datetime(from_us), "end": to_datetime(end_us)}

@@ -1,0 +1,233 @@
+"""From a question about one key to one SQL statement.
+
+Pure. Every statement gives rows (bucket, grp, n, value, lo, hi): the bucket's begin or NULL, the
+stream id or value of the group or NULL, how many values went in, the aggregate, and the envelope or
+NULL. Invariant: the rows are those of the raw readings, whatever relation they come from.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+from psycopg import sql
+
+from twin.clock import to_datetime
+from widgets.grid import FixedGrid
+from widgets.segments import Segment, divide, edge_step, raw
+from widgets.window import Window
+
+Grouping = Literal["whole", "time", "device", "device_time", "value"]
+
+RAW_AGGREGATES = ("median", "p95", "p99", "delta", "rate")
+"""What only the readings themselves can tell; bounded in rows."""
+_PERCENTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
+_ORDERED = ("first", "last")
+_COMBINED = {
+    "avg": "sum(s) / sum(n)",
+    "min": "min(lo)",
+    "max": "max(hi)",
+    "sum": "sum(s)",
+    "count": "sum(n)::float8",
+    "first": "(array_agg(f ORDER BY t, grp))[1]",
+    "last": "(array_agg(l ORDER BY t DESC, grp DESC))[1]",
+}
+"""An aggregate of parts: a part is a reading's value or a closed bucket of a rollup."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """One key's aggregate over streams and a stretch of time.
+
+    `column`: the slot's column within its page. `window` may be None when grouping needs no buckets.
+    """
+
+    streams: tuple[int, ...]
+    column: int
+    agg: str
+    from_us: int
+    end_us: int
+    grouping: Grouping
+    window: Window | None = None
+    envelope: bool = False
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A statement, its parameters, and the bound on the values that may go in (0: none)."""
+
+    statement: sql.Composed
+    params: dict[str, Any]
+    max_rows: int = 0
+
+
+def plan(question: Question, closed_us: int, max_raw_rows: int) -> Query:
+    """Return the query that answers a question.
+
+    `closed_us`: the rollups' mark. `max_raw_rows`: the bound where only raw readings can answer.
+    """
+    params: dict[str, Any] = {"streams": list(question.streams)}
+    if question.agg in RAW_AGGREGATES or question.grouping == "value":
+        params |= _span(question.from_us, question.end_us) | {"cap": max_raw_rows + 1}
+        return Query(_raw_statement(question, params), params, max_raw_rows)
+    parts = _parts(question, _segments(question, closed_us), params)
+    template = sql.SQL(
+        "SELECT {bucket}, {grp}, sum(n), {value}, {lo}, {hi} FROM ({parts}) AS parts"
+        " GROUP BY 1, 2 HAVING sum(n) > 0 ORDER BY 1, 2"
+    )
+    statement = template.format(
+        bucket=_bucket(question, params, "t"),
+        grp=_group(question),
+        value=sql.SQL(_COMBINED[question.agg]),
+        lo=sql.SQL("min(lo)" if question.envelope else "NULL::float8"),
+        hi=sql.SQL("max(hi)" if question.envelope else "NULL::float8"),
+        parts=parts,
+    )
+    return Query(statement, params)
+
+
+def _segments(question: Question, closed_us: int) -> list[Segment]:
+    pooled = len(question.streams) > 1 and question.grouping in ("whole", "time")
+    if pooled and question.agg in _ORDERED:
+        # A rollup knows the order within a stream, not which of two devices spoke first.
+        return raw(question.from_us, question.end_us)
+    step_us = 0 if question.window is None else edge_step(question.window)
+    return divide(question.from_us, question.end_us, step_us, closed_us)
+
+
+def _parts(question: Question, segments: Sequence[Segment], params: dict[str, Any]) -> sql.Composed:
+    """Return rows (grp, t, n, s, lo, hi, f, l) of all segments."""
+    branches = [_branch(question, i, segment, params) for i, segment in enumerate(segments)]
+    rolled = [s for s in segments if s.relation != "readings"]
+    if rolled:
+        params |= _span(rolled[0].from_us, rolled[-1].end_us, "rolled")
+        branches.append(_dirty_hours(question.column))
+    return sql.SQL(" UNION ALL ").join(branches)
+
+
+def _branch(
+    question: Question, index: int, segment: Segment, params: dict[str, Any]
+) -> sql.Composed:
+    params |= _span(segment.from_us, segment.end_us, f"s{index}")
+    names = {
+        "begin": sql.Placeholder(f"s{index}_from"),
+        "stop": sql.Placeholder(f"s{index}_end"),
+        "relation": sql.Identifier(segment.relation),
+        **column_names(question.column),
+    }
+    if segment.relation == "readings":
+        return sql.SQL(
+            "SELECT stream_id AS grp, ts AS t, 1 AS n, {v} AS s, {v} AS lo, {v} AS hi, {v} AS f,"
+            " {v} AS l FROM {relation} WHERE stream_id = ANY(%(streams)s)"
+            " AND ts >= {begin} AND ts < {stop} AND {v} IS NOT NULL"
+        ).format(**names)
+    return sql.SQL(
+        "SELECT stream_id AS grp, bucket AS t, {n} AS n, {s} AS s, {lo} AS lo, {hi} AS hi, {f} AS f,"
+        " {l} AS l FROM {relation} AS r"
+        " WHERE stream_id = ANY(%(streams)s) AND bucket >= {begin} AND bucket < {stop} AND {n} > 0"
+        " AND NOT EXISTS (SELECT FROM rollup_dirty AS d WHERE d.stream_id = r.stream_id"
+        " AND d.hour = date_trunc('hour', r.bucket))"
+    ).format(**names)
+
+
+def _dirty_hours(column: int) -> sql.Composed:
+    # OFFSET 0 keeps this an index descent per dirty hour: as a join the planner, who expects many
+    # dirty hours where there are none, reads all readings of the window.
+    return sql.SQL(
+        "SELECT d.stream_id, r.ts, 1, r.v, r.v, r.v, r.v, r.v FROM"
+        " (SELECT DISTINCT stream_id, hour FROM rollup_dirty WHERE stream_id = ANY(%(streams)s)"
+        " AND hour > %(rolled_from)s - interval '1 hour' AND hour < %(rolled_end)s) AS d"
+        " CROSS JOIN LATERAL (SELECT ts, {v} AS v FROM readings WHERE stream_id = d.stream_id"
+        " AND ts >= greatest(d.hour, %(rolled_from)s)"
+        " AND ts < least(d.hour + interval '1 hour', %(rolled_end)s)"
+        " AND {v} IS NOT NULL OFFSET 0) AS r"
+    ).format(**column_names(column))
+
+
+def _raw_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
+    if question.grouping == "value":
+        value, rows = "count(*)::float8", _RAW_ROWS
+    elif question.agg in _PERCENTILES:
+        params["fraction"] = _PERCENTILES[question.agg]
+        value, rows = "percentile_cont(%(fraction)s) WITHIN GROUP (ORDER BY v)", _RAW_ROWS
+    elif question.agg == "delta":
+        value, rows = "sum(rise)", _STEPS
+    else:
+        return _rate_statement(question, params)
+    template = sql.SQL(
+        "SELECT {bucket}, {grp}, count(*), {value}, NULL::float8, NULL::float8"
+        " FROM ({rows}) AS parts GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return template.format(
+        bucket=_bucket(question, params, "t"),
+        grp=_group(question),
+        value=sql.SQL(value),
+        rows=sql.SQL(rows).format(**column_names(question.column)),
+    )
+
+
+def _rate_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
+    """Rise per second of each stream; pooled streams add up."""
+    template = sql.SQL(
+        "SELECT bucket, {grp}, sum(n)::bigint, sum(per_second), NULL::float8, NULL::float8 FROM ("
+        "SELECT {bucket} AS bucket, grp, count(*) AS n, sum(rise) / sum(seconds) AS per_second"
+        " FROM ({rows}) AS parts GROUP BY 1, 2) AS rates GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return template.format(
+        bucket=_bucket(question, params, "t"),
+        grp=_group(question),
+        rows=sql.SQL(_STEPS).format(**column_names(question.column)),
+    )
+
+
+_RAW_ROWS = (
+    "SELECT stream_id AS grp, ts AS t, {v} AS v FROM readings WHERE stream_id = ANY(%(streams)s)"
+    " AND ts >= %(from)s AND ts < %(end)s AND {v} IS NOT NULL LIMIT %(cap)s"
+)
+# Each value against the one before of its stream, which may lie before the window. A counter that
+# fell began anew at 0: it rose by what it shows (as Prometheus' increase()).
+_STEPS = (
+    "SELECT grp, t, CASE WHEN v >= was THEN v - was ELSE v END AS rise, seconds FROM ("
+    "SELECT grp, t, v, lag(v) OVER w AS was,"
+    " extract(epoch FROM t - lag(t) OVER w)::float8 AS seconds"
+    " FROM ((" + _RAW_ROWS + ") UNION ALL"
+    " SELECT id, p.ts, p.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
+    "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts < %(from)s"
+    " AND ts >= %(from)s - interval '31 days' AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 1) AS p"
+    ") AS raw WINDOW w AS (PARTITION BY grp ORDER BY t)) AS steps"
+    " WHERE t >= %(from)s AND was IS NOT NULL"
+)
+
+
+def _bucket(question: Question, params: dict[str, Any], time: str) -> sql.SQL:
+    """Return the SQL that names the bucket of a part's time."""
+    window = question.window
+    if window is None:
+        return sql.SQL("NULL::timestamptz")
+    if isinstance(window.grid, FixedGrid):
+        params["width"] = timedelta(microseconds=window.grid.width_us)
+        params["origin"] = to_datetime(window.grid.origin_us)
+        return _trusted(f"date_bin(%(width)s, {time}, %(origin)s)")
+    params["edges"] = [to_datetime(start_us) for start_us in window.starts]
+    edges = "%(edges)s::timestamptz[]"
+    return _trusted(f"({edges})[width_bucket({time}, {edges})]")
+
+
+def _group(question: Question) -> sql.SQL:
+    if question.grouping == "value":
+        return sql.SQL("v")
+    return sql.SQL("grp" if question.grouping in ("device", "device_time") else "NULL::int")
+
+
+def column_names(column: int) -> dict[str, sql.Composable]:
+    """Return the identifiers of a slot in the readings (v) and in the rollups."""
+    names = {name: sql.Identifier(f"{name}{column}") for name in ("v", "n", "s", "lo", "hi", "f")}
+    return {**names, "l": sql.Identifier(f"l{column}")}
+
+
+def _span(from_us: int, end_us: int, prefix: str = "") -> dict[str, Any]:
+    start = f"{prefix}_" if prefix else ""
+    return {f"{start}from": to_datetime(from_us), f"{start}end": to_datetime(end_us)}
+
+
+def _trusted(text: str) -> sql.SQL:
+    """Return SQL assembled from this module's own words only."""
+    return sql.SQL(text)

@@ -1,0 +1,115 @@
+"""Runs planned queries. The only place here that reads the readings.
+
+The pool's sessions carry the statement timeout; a query that meets it becomes a 422.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from twin.clock import to_us
+from twin.db.errors import driver_errors
+from twin.db.pool import AsyncConnection, AsyncPool
+from twin.db.queries import load
+from twin.errors import Invalid
+from widgets.newest import NEAR_US, newest_two, where_from
+from widgets.plan import Query, Question, plan
+
+MARK_KEPT_S = 5.0
+"""How long a worker uses a mark it has read. An older mark is as right, it only reads more rows."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One group of an answer: bucket begin or None, stream id or value or None, count, aggregate."""
+
+    bucket_us: int | None
+    group: float | None
+    count: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One value of a key."""
+
+    ts_us: int
+    value: float
+
+
+class Reader:
+    """Answers questions from the database."""
+
+    def __init__(self, pool: AsyncPool, max_raw_rows: int) -> None:
+        """Read through `pool`; `max_raw_rows` bounds what only raw readings can answer."""
+        self._pool = pool
+        self._max_raw_rows = max_raw_rows
+        self._sql = load("widgets", "data")
+        self._closed_us = 0
+        self._closed_until_s = 0.0
+
+    async def groups(self, question: Question) -> list[Row]:
+        """Return the groups of a question, ordered by bucket and group.
+
+        Raises Invalid when more readings than allowed would have to be read one by one.
+        """
+        if not question.streams or question.from_us >= question.end_us:
+            return []
+        with driver_errors():
+            async with self._pool.connection() as conn:
+                closed_us = await self._closed(conn)
+                query = plan(question, closed_us, self._max_raw_rows)
+                rows = [_row(record) for record in await _fetch(conn, query)]
+        if query.max_rows and sum(row.count for row in rows) > query.max_rows:
+            raise Invalid(
+                f"This needs more than {query.max_rows} readings one by one: choose a shorter range,"
+                " one device, or another aggregate than median, p95, p99, delta and rate."
+            )
+        return rows
+
+    async def newest(
+        self, streams: tuple[int, ...], column: int, from_us: int, end_us: int, near_us: int
+    ) -> list[Reading]:
+        """Return the newest one or two values of [from, end), newest first.
+
+        `near_us`: about when the newest is expected.
+        """
+        if not streams or from_us >= end_us:
+            return []
+        near_us = max(min(near_us, end_us) - NEAR_US, from_us)
+        with driver_errors():
+            async with self._pool.connection() as conn:
+                found = await _fetch(conn, newest_two(streams, column, near_us, end_us))
+                if len(found) < 2 and near_us > from_us:
+                    closed_us = await self._closed(conn)
+                    hint = where_from(streams, column, from_us, end_us, closed_us)
+                    ((moment,),) = await _fetch(conn, hint)
+                    begin_us = max(min(to_us(moment), near_us), from_us)
+                    found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
+        return [Reading(to_us(ts), value) for ts, value in found]
+
+    async def _closed(self, conn: AsyncConnection) -> int:
+        if time.monotonic() >= self._closed_until_s:
+            cursor = await conn.execute(self._sql["closed_mark"])
+            row = await cursor.fetchone()
+            self._closed_us = int(row[0]) if row is not None else 0
+            self._closed_until_s = time.monotonic() + MARK_KEPT_S
+        return self._closed_us
+
+
+async def _fetch(conn: AsyncConnection, query: Query) -> list[tuple[Any, ...]]:
+    try:
+        # Unprepared: the planner then sees the window and leaves out partitions outside it.
+        cursor = await conn.execute(query.statement, query.params, prepare=False)
+        return await cursor.fetchall()
+    except psycopg.errors.NumericValueOutOfRange:
+        raise Invalid("The sum of these values is larger than a double can hold.") from None
+
+
+def _row(record: Sequence[Any]) -> Row:
+    bucket, group, count, value, low, high = record
+    bucket_us = None if bucket is None else to_us(bucket)
+    return Row(bucket_us, group, int(count), value, low, high)

@@ -1,0 +1,154 @@
+"""Answers a widget's data: from the cache when nothing it depends on has moved, else by asking.
+
+Invariant: versions are read before the data they stand for, so an answer may be newer than its cache
+key but never older. While notifications are lost, changes on other hosts could go unseen: every
+question then goes to the database.
+"""
+
+from collections.abc import Hashable
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from twin.clock import now_us
+from twin.errors import Invalid, ItemError, NotFound
+from twin.ground import Ground
+from twin.principal import Principal
+from twin.schema import DatasourceSchema
+from widgets import series, values
+from widgets.answers import Answer, SingleAnswer
+from widgets.cache import AnswerCache, Body, Entry, body_of
+from widgets.moments import MAX_US, parse_moment
+from widgets.run import Reader
+from widgets.shown_alert import ShownAlerts, Wearer
+from widgets.spec import WidgetSpec, zone_of
+from widgets.subject import check_device, find_key, find_subject
+from widgets.window import Window, is_windowed, resolve
+
+_NEVER_US = 2**63
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One question, with everything that its answer depends on but the data."""
+
+    spec: WidgetSpec
+    schema: DatasourceSchema
+    window: Window | None
+    now_us: int
+    at_us: int | None
+
+
+class WidgetService:
+    """Widget answers of one worker."""
+
+    def __init__(self, ground: Ground) -> None:
+        """Stand on `ground`."""
+        self._ground = ground
+        self._cache = AnswerCache()
+        self._alerts = ShownAlerts(ground.pool)
+        self._reader = Reader(ground.pool, ground.settings.max_raw_rows)
+        self._encoder = msgspec.json.Encoder()
+        ground.notifier.on_lost(self._cache.clear)
+        ground.notifier.on_lost(self._alerts.clear)
+
+    async def body(self, spec: WidgetSpec, principal: Principal, at: str | None) -> Body:
+        """Return the encoded answer to a spec and its tag.
+
+        `at`: text of the moment that stands for now. Raises NotFound for a datasource that is gone or
+        another's, Invalid for what the datasource or the bounds do not allow.
+        """
+        schema = await self._schema(spec, principal)
+        asked = self._asked(spec, schema, at)
+        seen_us = asked.now_us if asked.at_us is None else asked.at_us
+        if not self._ground.notifier.connected:
+            return (await self._entry(asked, None)).body(seen_us)
+        versions = self._versions(schema.no)
+        entry = await self._cache.get(
+            self._key(asked, versions), lambda: self._entry(asked, versions)
+        )
+        return entry.body(seen_us)
+
+    async def _schema(self, spec: WidgetSpec, principal: Principal) -> DatasourceSchema:
+        try:
+            return await self._ground.schemas.get_for(principal, spec.datasource_id)
+        except NotFound:
+            raise NotFound(
+                f"The widget's datasource {spec.datasource_id} does not exist (any more)."
+            ) from None
+
+    def _asked(self, spec: WidgetSpec, schema: DatasourceSchema, at: str | None) -> Asked:
+        zone = zone_of(spec.timezone or schema.timezone)
+        now, at_us = now_us(), None if at is None else _at(at, zone)
+        window = None
+        if is_windowed(spec):
+            window = resolve(spec, zone, now, at_us, self._ground.settings.max_points)
+        return Asked(spec, schema, window, now, at_us)
+
+    def _versions(self, no: int) -> tuple[int, ...]:
+        cells = self._ground.versions
+        return (
+            cells.epoch,
+            cells.read("data", no),
+            cells.read("schema", no),
+            cells.read("alerts", no),
+        )
+
+    def _key(self, asked: Asked, versions: tuple[int, ...]) -> Hashable:
+        window = asked.window.key if asked.window is not None else None
+        return (self._encoder.encode(asked.spec), asked.schema.no, versions, window, asked.at_us)
+
+    async def _entry(self, asked: Asked, versions: tuple[int, ...] | None) -> Entry:
+        wearer = Wearer(asked.schema.no, tuple(asked.spec.keys), asked.spec.device)
+        answer, stale_us = await self._answer(asked)
+        if asked.at_us is not None:
+            alert = await self._alerts.at(wearer, asked.at_us)
+        else:
+            version = None if versions is None else (versions[0], versions[3])
+            alert = await self._alerts.now(wearer, version)
+        answer = msgspec.structs.replace(answer, alert=alert)
+        fresh = body_of(self._encoder.encode(answer))
+        if not isinstance(answer, SingleAnswer):
+            return Entry(fresh)
+        stale = msgspec.structs.replace(answer, stale=True)
+        return Entry(fresh, body_of(self._encoder.encode(stale)), stale_us)
+
+    async def _answer(self, asked: Asked) -> tuple[Answer, int]:
+        """Return the answer without its alert, and from when on (µs) it is stale."""
+        spec, schema, window = asked.spec, asked.schema, asked.window
+        reader, max_bars = self._reader, self._ground.settings.max_points
+        check_device(schema, spec.device)
+        by_label = spec.group_by == "label"
+        field_names = ("primary_key", "secondary_key") if spec.type == "double" else ("key",) * 20
+        agg = spec.agg or ("count" if by_label else None)
+        subjects = [
+            find_subject(schema, field, name, agg)
+            for field, name in zip(field_names, spec.keys, strict=False)
+        ]
+        titled = spec
+        if not spec.title:
+            key = find_key(schema, "key", spec.keys[0])
+            titled = msgspec.structs.replace(spec, title=key.label or key.key)
+        moment = values.Moment(asked.now_us)
+        if asked.at_us is not None:
+            moment = values.Moment(asked.at_us, min(asked.at_us + 1, MAX_US))
+        if spec.type == "single":
+            return await values.single(titled, subjects[0], window, moment, reader)
+        if spec.type == "double":
+            pair = (subjects[0], subjects[1])
+            return await values.double(titled, pair, window, moment, reader), _NEVER_US
+        assert window is not None
+        if spec.type == "line":
+            return await series.line(titled, subjects, window, reader), _NEVER_US
+        if by_label:
+            return await series.label_bar(titled, subjects[0], window, reader, max_bars), _NEVER_US
+        if spec.group_by == "device":
+            bars = await series.device_bar(titled, subjects, window, reader, max_bars)
+            return bars, _NEVER_US
+        return await series.time_bar(titled, subjects, window, reader), _NEVER_US
+
+
+def _at(text: str, zone: ZoneInfo) -> int:
+    try:
+        return parse_moment(text, zone)
+    except ValueError as exc:
+        raise Invalid(f"at {exc}.", errors=[ItemError(key="at", message=f"at {exc}")]) from None

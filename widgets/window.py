@@ -1,0 +1,113 @@
+"""The stretch of time an answer covers, and its buckets.
+
+Pure. A window that slides with the clock begins and ends on bucket edges: between two edges every
+poll asks for the same window. It holds at least what was asked for.
+"""
+
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from twin.errors import Invalid, ItemError
+from widgets.grid import LADDER, CalendarGrid, FixedGrid, Grid, count_up_to, grid_of, starts
+from widgets.moments import Span, before, local_midnight, parse_moment, parse_span
+from widgets.spec import WidgetSpec
+
+DEFAULT_RANGE = "24h"
+DEFAULT_POINTS = {"bar": 48}
+"""A bar needs some width on the screen; a line gets FALLBACK_POINTS."""
+FALLBACK_POINTS = 300
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Readings of [from_us, end_us), shown as the buckets beginning at `starts`.
+
+    `to_us` is the end that the answer names; `end_us` is earlier where the answer is as of a moment
+    within the window. `grid` tells how SQL can name a row's bucket.
+    """
+
+    from_us: int
+    to_us: int
+    end_us: int
+    bucket: Span
+    grid: FixedGrid | CalendarGrid
+    starts: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[int, int, int, str]:
+        """What tells this window from others of the same spec."""
+        return (self.from_us, self.to_us, self.end_us, self.bucket.text)
+
+
+def is_windowed(spec: WidgetSpec) -> bool:
+    """Return whether the answer covers a stretch of time, rather than showing the newest value."""
+    asked = (spec.agg, spec.range, spec.from_, spec.to)
+    return spec.type in ("line", "bar") or any(field is not None for field in asked)
+
+
+def resolve(
+    spec: WidgetSpec, zone: ZoneInfo, now_us: int, at_us: int | None, max_points: int
+) -> Window:
+    """Return the window of a spec at `now_us`; `at_us` stands for now where it is given.
+
+    Raises Invalid for from >= to and for more than `max_points` buckets.
+    """
+    now_us = now_us if at_us is None else at_us
+    to_us = None if spec.to is None else parse_moment(str(spec.to), zone)
+    from_us = _from(spec, zone, now_us if to_us is None else to_us)
+    if from_us >= (to_us if to_us is not None else now_us + 1):
+        field = "from" if spec.from_ is not None else "to"
+        raise _invalid(field, "from must lie before to")
+    slides = (spec.from_ is None and to_us is None, to_us is None)
+    span, grid = _bucket(spec, zone, from_us, to_us, now_us, max_points, slides)
+    if slides[0]:
+        from_us = grid.floor(from_us)
+    if to_us is None:
+        to_us = grid.after(grid.floor(now_us))
+    end_us = to_us if at_us is None else min(to_us, at_us + 1)
+    begins = starts(grid, from_us, to_us, max_points + 1)
+    return Window(from_us, to_us, end_us, span, grid, tuple(begins))
+
+
+def _from(spec: WidgetSpec, zone: ZoneInfo, until_us: int) -> int:
+    if spec.from_ is not None:
+        return parse_moment(str(spec.from_), zone)
+    if spec.range == "today":
+        return local_midnight(until_us, zone)
+    return before(until_us, parse_span(spec.range or DEFAULT_RANGE), zone)
+
+
+def _bucket(
+    spec: WidgetSpec,
+    zone: ZoneInfo,
+    from_us: int,
+    to_us: int | None,
+    now_us: int,
+    max_points: int,
+    slides: tuple[bool, bool],
+) -> tuple[Span, FixedGrid | CalendarGrid]:
+    """Return the asked bucket, or for `auto` the smallest that gives no more than `points`."""
+    points = spec.points or DEFAULT_POINTS.get(spec.type, FALLBACK_POINTS)
+    auto = spec.bucket == "auto"
+    limit = min(points, max_points) if auto else max_points
+    for span in LADDER if auto else (parse_span(spec.bucket),):
+        grid = grid_of(span, zone, from_us)
+        if span.nominal_us * (limit + 2) < now_us - from_us and to_us is None:
+            continue
+        begin_us = grid.floor(from_us) if slides[0] else from_us
+        end_us = _end(grid, to_us, now_us)
+        if count_up_to(grid, begin_us, end_us, limit) <= limit:
+            return span, grid
+    if auto:
+        return span, grid
+    raise _invalid(
+        "bucket", f"{spec.bucket} gives more than {limit} buckets here; choose a wider one or auto"
+    )
+
+
+def _end(grid: Grid, to_us: int | None, now_us: int) -> int:
+    return to_us if to_us is not None else grid.after(grid.floor(now_us))
+
+
+def _invalid(field: str, problem: str) -> Invalid:
+    return Invalid(f"{field}: {problem}.", errors=[ItemError(key=field, message=problem)])
