@@ -1,0 +1,1 @@
+"""Alerts: rules, the pure evaluator, states, the outbox and webhook delivery."""

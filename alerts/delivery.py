@@ -1,0 +1,123 @@
+"""The delivery worker: one per server process, woken by the commit of a transition.
+
+Other workers' transitions are found by polling, so a worker that dies leaves nothing behind.
+Invariant: no database connection is held during a call, and no receiver has more than its share of
+the calls that run at once.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+import psycopg
+import psycopg_pool
+import structlog
+
+from alerts import signing
+from alerts.outbox import LEASE_MARGIN_S, Claim, Outbox
+from alerts.retry import decide
+from alerts.sender import Sender
+from twin.clock import now_us
+from twin.ground import Ground
+from twin.metrics import ALERT_DELIVERIES, ALERT_DELIVERY_SECONDS
+
+POLL_S = 1.0
+"""How soon retries and what other processes left behind are found."""
+WEBHOOK_SHARE = 8
+"""A webhook may use one in so many of the calls at once: so many dead receivers delay nobody."""
+
+log = structlog.get_logger("alerts.delivery")
+
+
+class Delivery:
+    """Makes deliveries while it is entered as a context."""
+
+    def __init__(self, ground: Ground) -> None:
+        """Prepare; must be made on the event loop that will run it."""
+        settings = ground.settings
+        self._loop = asyncio.get_running_loop()
+        self._outbox = Outbox(ground.pool, lease_s=settings.webhook_timeout_s + LEASE_MARGIN_S)
+        self._sender = Sender(settings)
+        self._most = settings.webhook_concurrency
+        self._per_webhook = max(1, settings.webhook_concurrency // WEBHOOK_SHARE)
+        self._stop_s = settings.webhook_timeout_s + 1
+        self._due = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._in_flight: Counter[str] = Counter()
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Say that deliveries were committed. Any thread."""
+        self._loop.call_soon_threadsafe(self._due.set)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        self._task = asyncio.create_task(self._run(), name="alerts delivery")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Claim nothing more, let the open calls end, close the connections."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=self._stop_s)
+        await self._sender.__aexit__(kind, exc, trace)
+
+    async def _run(self) -> None:
+        while True:
+            self._due.clear()
+            try:
+                while await self._claim():
+                    pass
+            except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests) as exc:
+                log.warning("outbox unreadable", reason=type(exc).__name__)
+                await asyncio.sleep(POLL_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), POLL_S * random.uniform(0.8, 1.2))
+
+    async def _claim(self) -> bool:
+        """Start what is due and fits; return whether there may be more."""
+        free = self._most - len(self._calls)
+        if free <= 0:
+            return False
+        claims = await self._outbox.claim(free, self._per_webhook, self._in_flight)
+        for claim in claims:
+            self._in_flight[claim.webhook_id] += 1
+            task = asyncio.create_task(self._deliver(claim), name="alerts call")
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+        return bool(claims)
+
+    async def _deliver(self, claim: Claim) -> None:
+        body = claim.body.encode()
+        headers = signing.headers(claim.delivery_id, claim.secret, now_us(), body)
+        try:
+            with ALERT_DELIVERY_SECONDS.time():
+                attempt = await self._sender.post(claim.url, headers, body)
+            outcome = decide(
+                attempt,
+                attempts=claim.attempts,
+                age_us=claim.age_us,
+                now_us=now_us(),
+                chance=random.random(),
+            )
+            ALERT_DELIVERIES.labels(outcome.verdict).inc()
+            await self._outbox.settle(claim, attempt, outcome)
+        except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests) as exc:
+            # The lease ends and the delivery is made again, with the same id.
+            log.warning("outcome not recorded", reason=type(exc).__name__)
+        finally:
+            self._in_flight[claim.webhook_id] -= 1
+            if not self._in_flight[claim.webhook_id]:
+                del self._in_flight[claim.webhook_id]
+            self._due.set()

@@ -1,0 +1,72 @@
+-- name: lock_datasources
+-- One evaluation of a datasource at a time, on all workers and hosts, until the transaction ends.
+-- The numbers come in ascending order, so two transactions never wait for each other.
+SELECT pg_advisory_xact_lock(%(lock_class)s::int, no) FROM unnest(%(nos)s::int[]) AS no
+
+-- name: versions
+-- A statement of its own after the lock: its snapshot then sees what the lock's last holder committed.
+SELECT no, coalesce(v.version, 0)
+FROM unnest(%(nos)s::int[]) AS no LEFT JOIN alert_versions v ON v.datasource_no = no
+
+-- name: rules
+SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
+       r.name, r.key, r.device, r.spec, r.is_active
+FROM alert_rules r JOIN datasources d USING (datasource_no)
+WHERE r.datasource_no = ANY(%(nos)s::int[]) AND r.is_active AND d.deleted_at IS NULL
+ORDER BY r.rule_no
+
+-- name: states
+SELECT r.datasource_no, s.rule_no, s.device, s.state,
+       (extract(epoch FROM s.since) * 1000000)::bigint,
+       (extract(epoch FROM s.last_ts) * 1000000)::bigint, s.value
+FROM alert_states s JOIN alert_rules r USING (rule_no)
+WHERE r.datasource_no = ANY(%(nos)s::int[])
+
+-- name: newest_stored
+-- The newest reading of each stream with a value in the column, later than the stream's first
+-- reading in question, that is not of this batch itself. `lowest` lets partitions be left out.
+SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint
+FROM unnest(%(streams)s::int[], %(after)s::timestamptz[]) AS c (stream_id, after)
+CROSS JOIN LATERAL (
+    SELECT r.ts FROM readings r
+    WHERE r.stream_id = c.stream_id AND r.ts > c.after AND r.ts > %(lowest)s AND r.{column} IS NOT NULL
+      AND NOT EXISTS (
+          SELECT FROM unnest(%(batch_streams)s::int[], %(batch_ts)s::timestamptz[]) AS b (stream_id, ts)
+          WHERE b.stream_id = r.stream_id AND b.ts = r.ts)
+    ORDER BY r.ts DESC LIMIT 1
+) AS newest
+
+-- name: save_states
+INSERT INTO alert_states (rule_no, device, state, since, last_ts, value)
+SELECT * FROM unnest(%(rules)s::int[], %(devices)s::text[], %(states)s::text[],
+                     %(since)s::timestamptz[], %(last)s::timestamptz[], %(values)s::float8[])
+ON CONFLICT (rule_no, device) DO UPDATE
+SET state = excluded.state, since = excluded.since, last_ts = excluded.last_ts, value = excluded.value
+
+-- name: insert_events
+INSERT INTO alert_events (org_id, environment, rule_id, rule_name, datasource_no, device, key,
+                          from_state, to_state, severity, ts, value, reason)
+SELECT org_id, environment, rule_id, rule_name, datasource_no, device, key,
+       from_state, to_state, severity, ts, value, reason
+FROM unnest(%(orgs)s::int[], %(environments)s::text[], %(rule_ids)s::uuid[], %(names)s::text[],
+            %(datasources)s::int[], %(devices)s::text[], %(keys)s::text[], %(before)s::text[],
+            %(after)s::text[], %(severities)s::text[], %(ts)s::timestamptz[], %(values)s::float8[],
+            %(reasons)s::text[])
+     WITH ORDINALITY AS e (org_id, environment, rule_id, rule_name, datasource_no, device, key,
+                           from_state, to_state, severity, ts, value, reason, place)
+ORDER BY place
+
+-- name: insert_deliveries
+-- A webhook that is being deleted is left out: its lock is waited for, then the row is gone.
+INSERT INTO deliveries (webhook_id, alert_key, body)
+SELECT n.webhook_id, n.alert_key, jsonb_set(n.body::jsonb, '{receiver}', to_jsonb(w.name))
+FROM unnest(%(webhooks)s::uuid[], %(alert_keys)s::text[], %(bodies)s::text[])
+     WITH ORDINALITY AS n (webhook_id, alert_key, body, place)
+JOIN webhooks w USING (webhook_id)
+ORDER BY n.place FOR KEY SHARE OF w
+
+-- name: bump_versions
+-- In ascending order, under the datasources' locks.
+INSERT INTO alert_versions (datasource_no, version) SELECT no, 1 FROM unnest(%(nos)s::int[]) AS no
+ON CONFLICT (datasource_no) DO UPDATE SET version = alert_versions.version + 1
+RETURNING datasource_no, version

@@ -1,0 +1,99 @@
+-- name: lock_datasource
+-- The evaluator's lock: rules and states do not change while a batch is judged, nor the other way.
+SELECT pg_advisory_xact_lock(%(lock_class)s::int, %(no)s::int)
+
+-- name: insert_rule
+-- A rule, unless the organisation has as many as it may.
+INSERT INTO alert_rules (id, org_id, environment, datasource_no, name, key, device, spec)
+SELECT %(id)s, %(org_id)s, %(environment)s, %(no)s, %(name)s, %(key)s, %(device)s, %(spec)s::jsonb
+WHERE (SELECT count(*) FROM alert_rules
+       WHERE org_id = %(org_id)s AND environment = %(environment)s) < %(most)s
+RETURNING rule_no
+
+-- name: update_rule
+UPDATE alert_rules
+SET name = %(name)s, key = %(key)s, device = %(device)s, spec = %(spec)s::jsonb,
+    is_active = %(is_active)s, updated_at = now()
+WHERE rule_no = %(rule_no)s
+
+-- name: delete_rule
+DELETE FROM alert_rules WHERE rule_no = %s
+
+-- name: known_webhooks
+SELECT webhook_id FROM webhooks
+WHERE org_id = %s AND environment = %s AND webhook_id = ANY(%s::uuid[])
+
+-- name: get_rule
+SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
+       r.name, r.key, r.device, r.spec, r.is_active, r.created_at, r.updated_at
+FROM alert_rules r JOIN datasources d USING (datasource_no)
+WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND r.id = %(id)s
+  AND d.deleted_at IS NULL
+
+-- name: list_rules
+SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
+       r.name, r.key, r.device, r.spec, r.is_active, r.created_at, r.updated_at
+FROM alert_rules r JOIN datasources d USING (datasource_no)
+WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND d.deleted_at IS NULL
+  AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
+ORDER BY r.rule_no LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count_rules
+SELECT count(*)
+FROM alert_rules r JOIN datasources d USING (datasource_no)
+WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND d.deleted_at IS NULL
+  AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
+
+-- name: shown_states
+-- The devices of each rule that are not normal: firing ones first, then the oldest, so many at most.
+SELECT rule_no, device, state, since, value
+FROM (SELECT s.*, row_number() OVER (PARTITION BY rule_no ORDER BY state = 'firing' DESC, since, device) AS place
+      FROM alert_states s WHERE rule_no = ANY(%(rules)s::int[]) AND state <> 'normal') AS s
+WHERE place <= %(most)s ORDER BY rule_no, place
+
+-- name: open_states
+-- What closing some rules has to end.
+SELECT rule_no, device, state, (extract(epoch FROM since) * 1000000)::bigint,
+       (extract(epoch FROM last_ts) * 1000000)::bigint, value
+FROM alert_states WHERE rule_no = ANY(%s::int[]) AND state <> 'normal' ORDER BY rule_no, device
+
+-- name: forget_states
+DELETE FROM alert_states WHERE rule_no = ANY(%s::int[])
+
+-- name: rules_of_datasource
+SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
+       r.name, r.key, r.device, r.spec, r.is_active
+FROM alert_rules r JOIN datasources d USING (datasource_no)
+WHERE r.datasource_no = %s ORDER BY r.rule_no
+
+-- name: deleted_datasources
+-- Deleted datasources with alerts that nobody ended yet.
+SELECT d.datasource_no FROM datasources d
+WHERE d.deleted_at IS NOT NULL
+  AND EXISTS (SELECT FROM alert_rules r JOIN alert_states s USING (rule_no)
+              WHERE r.datasource_no = d.datasource_no AND s.state <> 'normal')
+ORDER BY d.datasource_no LIMIT 100
+
+-- name: list_events
+SELECT e.event_id, e.rule_id, e.rule_name, e.datasource_no, d.id, e.device, e.key, e.from_state,
+       e.to_state, e.severity, e.ts, e.value, e.reason, e.created_at
+FROM alert_events e JOIN datasources d USING (datasource_no)
+WHERE e.org_id = %(org_id)s AND e.environment = %(environment)s
+  AND (%(alert_id)s::uuid IS NULL OR e.rule_id = %(alert_id)s)
+  AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
+  AND (%(device)s::text IS NULL OR e.device = %(device)s)
+  AND (%(state)s::text IS NULL OR e.to_state = %(state)s)
+  AND (%(from)s::timestamptz IS NULL OR e.ts >= %(from)s)
+  AND (%(to)s::timestamptz IS NULL OR e.ts < %(to)s)
+ORDER BY e.event_id DESC LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count_events
+SELECT count(*)
+FROM alert_events e JOIN datasources d USING (datasource_no)
+WHERE e.org_id = %(org_id)s AND e.environment = %(environment)s
+  AND (%(alert_id)s::uuid IS NULL OR e.rule_id = %(alert_id)s)
+  AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
+  AND (%(device)s::text IS NULL OR e.device = %(device)s)
+  AND (%(state)s::text IS NULL OR e.to_state = %(state)s)
+  AND (%(from)s::timestamptz IS NULL OR e.ts >= %(from)s)
+  AND (%(to)s::timestamptz IS NULL OR e.ts < %(to)s)

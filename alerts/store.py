@@ -1,0 +1,262 @@
+"""Rules and history in the database. Every change of a rule runs under its datasource's lock."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import msgspec
+
+from alerts.announce import announce
+from alerts.closing import RULE_CHANGED, RULE_DELETED, RULE_DISABLED, bump, close, lock
+from alerts.held import shown_value
+from alerts.record import Rule
+from alerts.rules import Definition, NewRule, RulePatch, check, defined, patched
+from alerts.views import AlertView, DeviceState, EventView
+from twin.clock import now_us
+from twin.db.errors import driver_errors
+from twin.db.pool import AsyncConnection
+from twin.db.queries import load
+from twin.errors import Conflict, Invalid, ItemError, NotFound
+from twin.ground import Ground
+from twin.principal import Principal
+from twin.schema import DatasourceSchema
+
+Row = tuple[Any, ...]
+StateName = Literal["normal", "pending", "firing"]
+
+NO_ALERT = "There is no alert with this id."
+MAX_STATES = 100
+"""Devices shown with a rule."""
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events to list; None = all."""
+
+    alert_id: UUID | None = None
+    datasource_id: UUID | None = None
+    device: str | None = None
+    state: str | None = None
+    from_: datetime | None = None
+    to: datetime | None = None
+
+
+class RuleStore:
+    """The rules of a principal's organisation and environment."""
+
+    def __init__(self, ground: Ground, principal: Principal) -> None:
+        """Act for a principal."""
+        self._ground = ground
+        self._scope = {"org_id": principal.org_id, "environment": principal.environment}
+        self._principal = principal
+        self._sql = load("alerts", "rules")
+        self._external_url = ground.settings.public_url or ""
+
+    async def create(self, new: NewRule) -> AlertView:
+        """Store a rule. Raises NotFound (datasource), Invalid, Conflict at the organisation's bound."""
+        schema = await self._ground.schemas.get_for(self._principal, new.datasource_id)
+        rule = defined(new)
+        check(rule, _kind(schema, rule.key))
+        id_ = uuid4()
+        most = self._ground.settings.max_rules
+        values = {**self._scope, **_columns(rule), "id": id_, "no": schema.no, "most": most}
+        with driver_errors():
+            async with self._ground.pool.connection() as conn, conn.transaction():
+                await self._check_webhooks(conn, rule)
+                await lock(conn, schema.no)
+                cursor = await conn.execute(self._sql["insert_rule"], values)
+                if await cursor.fetchone() is None:
+                    raise Conflict(f"An organisation may have {most} alerts.")
+                await bump(conn, [schema.no])
+            await announce(self._ground, [schema.no])
+        return await self.get(id_)
+
+    async def get(self, id_: UUID) -> AlertView:
+        """Return a rule with its states. Raises NotFound."""
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                rows = [await self._row(conn, id_)]
+                states = await self._states(conn, rows)
+        return (await self._views(rows, states))[0]
+
+    async def page(
+        self, datasource_id: UUID | None, limit: int, offset: int
+    ) -> tuple[list[AlertView], int]:
+        """Return some rules in the order of their creation, and how many there are."""
+        values = {**self._scope, "datasource_id": datasource_id, "limit": limit, "offset": offset}
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                total = await _number(conn, self._sql["count_rules"], values)
+                rows = await (await conn.execute(self._sql["list_rules"], values)).fetchall()
+                states = await self._states(conn, rows)
+        return await self._views(rows, states), total
+
+    async def patch(self, id_: UUID, patch: RulePatch) -> AlertView:
+        """Change a rule; when it then asks something else, its alerts end. Raises NotFound, Invalid."""
+        with driver_errors():
+            schema = await self._schema_of(id_)
+            async with self._ground.pool.connection() as conn, conn.transaction():
+                await lock(conn, schema.no)
+                old = Rule.from_row((await self._row(conn, id_))[:11])
+                new = patched(old.definition, patch)
+                check(new, _kind(schema, new.key))
+                await self._check_webhooks(conn, new)
+                if not new.asks_like(old.definition):
+                    reason = RULE_CHANGED if new.is_active else RULE_DISABLED
+                    await self._close(conn, old, reason, schema)
+                values = {**_columns(new), "rule_no": old.rule_no}
+                await conn.execute(self._sql["update_rule"], values)
+                await bump(conn, [schema.no])
+            await announce(self._ground, [schema.no])
+        return await self.get(id_)
+
+    async def delete(self, id_: UUID) -> None:
+        """End a rule's alerts and delete it; its history stays. Raises NotFound."""
+        with driver_errors():
+            schema = await self._schema_of(id_)
+            async with self._ground.pool.connection() as conn, conn.transaction():
+                await lock(conn, schema.no)
+                rule = Rule.from_row((await self._row(conn, id_))[:11])
+                await self._close(conn, rule, RULE_DELETED, schema)
+                await conn.execute(self._sql["delete_rule"], [rule.rule_no])
+                await bump(conn, [schema.no])
+            await announce(self._ground, [schema.no])
+
+    async def events(
+        self, wanted: EventFilter, limit: int, offset: int
+    ) -> tuple[list[EventView], int]:
+        """Return the history, newest first, and how many events match."""
+        values = {
+            **self._scope,
+            "alert_id": wanted.alert_id,
+            "datasource_id": wanted.datasource_id,
+            "device": wanted.device,
+            "state": wanted.state,
+            "from": wanted.from_,
+            "to": wanted.to,
+            "limit": limit,
+            "offset": offset,
+        }
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                total = await _number(conn, self._sql["count_events"], values)
+                rows = await (await conn.execute(self._sql["list_events"], values)).fetchall()
+        return [await self._event(row) for row in rows], total
+
+    async def _event(self, row: Row) -> EventView:
+        id_, alert_id, name, no, datasource_id, device, key, before, state, *rest = row
+        severity, ts, value, reason, created_at = rest
+        return EventView(
+            id=id_,
+            alert_id=alert_id,
+            name=name,
+            datasource_id=datasource_id,
+            device=device,
+            key=key,
+            previous_state=before,
+            state=state,
+            severity=severity,
+            ts=ts,
+            value=await self._shown(no, key, value),
+            reason=reason,
+            created_at=created_at,
+        )
+
+    async def _shown(self, no: int, key: str, value: float | None) -> Any:
+        """Return a value as its key's kind; as stored where the datasource has just gone."""
+        try:
+            schema = await self._ground.schemas.get_no(no)
+        except NotFound:
+            return value
+        return shown_value(schema, key, value)
+
+    async def _schema_of(self, id_: UUID) -> DatasourceSchema:
+        """Return the schema of a rule's datasource, with no connection held while it loads."""
+        async with self._ground.pool.connection() as conn:
+            rule = Rule.from_row((await self._row(conn, id_))[:11])
+        return await self._ground.schemas.get_no(rule.datasource_no)
+
+    async def _close(
+        self, conn: AsyncConnection, rule: Rule, reason: str, schema: DatasourceSchema
+    ) -> None:
+        url = self._external_url
+        await close(conn, [rule], reason, at_us=now_us(), external_url=url, schema=schema)
+
+    async def _row(self, conn: AsyncConnection, id_: UUID) -> Row:
+        cursor = await conn.execute(self._sql["get_rule"], {**self._scope, "id": id_})
+        row = await cursor.fetchone()
+        if row is None:
+            raise NotFound(NO_ALERT)
+        return row
+
+    async def _check_webhooks(self, conn: AsyncConnection, rule: Definition) -> None:
+        wanted = rule.spec.webhooks
+        if not wanted:
+            return
+        values = [self._scope["org_id"], self._scope["environment"], wanted]
+        cursor = await conn.execute(self._sql["known_webhooks"], values)
+        known = {id_ for (id_,) in await cursor.fetchall()}
+        unknown = [id_ for id_ in wanted if id_ not in known]
+        if unknown:
+            message = f"webhooks names {unknown[0]}, and there is no webhook with this id."
+            raise Invalid(message, errors=[ItemError(message=message, key="webhooks")])
+
+    async def _states(self, conn: AsyncConnection, rows: list[Row]) -> list[Row]:
+        values = {"rules": [row[0] for row in rows], "most": MAX_STATES}
+        return await (await conn.execute(self._sql["shown_states"], values)).fetchall()
+
+    async def _views(self, rows: list[Row], found: list[Row]) -> list[AlertView]:
+        views = []
+        for row in rows:
+            rule = Rule.from_row(row[:11])
+            states = [
+                DeviceState(
+                    device=device,
+                    state=state,
+                    since=since,
+                    value=await self._shown(rule.datasource_no, rule.definition.key, value),
+                )
+                for rule_no, device, state, since, value in found
+                if rule_no == rule.rule_no
+            ]
+            views.append(_view(rule, states, row[11], row[12]))
+        return views
+
+
+def _view(
+    rule: Rule, states: list[DeviceState], created_at: datetime, updated_at: datetime
+) -> AlertView:
+    definition = rule.definition
+    return AlertView(
+        id=rule.id,
+        name=definition.name,
+        datasource_id=rule.datasource_id,
+        key=definition.key,
+        device=definition.device,
+        **msgspec.structs.asdict(definition.spec),
+        is_active=definition.is_active,
+        state=states[0].state if states else "normal",
+        states=states,
+        created_at=created_at,
+        updated_at=updated_at,
+    )
+
+
+def _columns(rule: Definition) -> Mapping[str, Any]:
+    return {
+        "name": rule.name,
+        "key": rule.key,
+        "device": rule.device,
+        "spec": msgspec.json.encode(rule.spec).decode(),
+        "is_active": rule.is_active,
+    }
+
+
+def _kind(schema: DatasourceSchema, key: str) -> str | None:
+    known = schema.keys.get(key)
+    return None if known is None else known.kind
+
+
+async def _number(conn: AsyncConnection, query: bytes, values: Mapping[str, Any]) -> int:
+    row = await (await conn.execute(query, values)).fetchone()
+    return 0 if row is None else int(row[0])

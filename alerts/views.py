@@ -1,0 +1,105 @@
+"""What clients see of rules, states, history, webhooks and deliveries."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from alerts.payload import Value
+from alerts.rules import Threshold
+
+
+class DeviceState(msgspec.Struct, kw_only=True):
+    """A device for which a rule is not normal."""
+
+    device: str
+    state: str
+    since: datetime
+    value: Value
+
+
+class AlertView(msgspec.Struct, kw_only=True):
+    """A rule; `state` is the highest of all devices, `states` its devices that are not normal."""
+
+    id: UUID
+    name: str
+    datasource_id: UUID
+    key: str
+    device: str | None
+    condition: str
+    threshold: Threshold
+    threshold_high: float | None
+    clear_threshold: float | None
+    for_seconds: float
+    severity: str
+    widget_color: str | None
+    material_color: str | None
+    icon: str | None
+    webhooks: list[UUID]
+    is_active: bool
+    state: str
+    states: list[DeviceState]
+    created_at: datetime
+    updated_at: datetime
+
+
+class EventView(msgspec.Struct, kw_only=True):
+    """One transition of the history; `ts` is the causing reading's time."""
+
+    id: int
+    alert_id: UUID
+    name: str
+    datasource_id: UUID
+    device: str
+    key: str
+    previous_state: str
+    state: str
+    severity: str
+    ts: datetime
+    value: Value
+    reason: str | None
+    created_at: datetime
+
+
+class NewWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /v1/webhooks."""
+
+    name: str
+    url: str
+    secret: str | None = None
+
+
+class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of PATCH /v1/webhooks/{id}; a null secret ends signing."""
+
+    name: str | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    secret: str | None | UnsetType = UNSET
+
+
+class WebhookView(msgspec.Struct, kw_only=True):
+    """A webhook. The secret is never shown again."""
+
+    id: UUID
+    name: str
+    url: str
+    has_secret: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class DeliveryView(msgspec.Struct, kw_only=True):
+    """A delivery; `delivery_id` is what the receiver saw in X-Twinfeed-Delivery."""
+
+    delivery_id: UUID
+    alert_key: str
+    state: str
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    created_at: datetime
+    next_attempt_at: datetime | None
+    finished_at: datetime | None
+    body: dict[str, Any]
