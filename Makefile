@@ -1,0 +1,40 @@
+# Everything happens in .venv; the first target that needs it makes it from the locked versions.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+.PHONY: demo test check bench lock clean
+
+$(VENV)/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Twinfeed needs Python 3.11 or newer (PYTHON=python3.12 make …)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -q && apt-get install -y -q python3-venv && $(PYTHON) -m venv $(VENV); \
+	  else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi; }
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+demo: $(VENV)/installed   ## a sample plant on the embedded database
+	$(BIN)/twinfeed demo $(DEMO_ARGS)
+
+test: $(VENV)/installed   ## all tests, on the embedded database or TWINFEED_TEST_DATABASE_URL
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/installed   ## lint, types, tests of layout and docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_docs.py
+
+bench: $(VENV)/installed   ## throughput and latency, as ratios against references in the same run
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+lock: $(VENV)/installed   ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --extra dev \
+	  --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

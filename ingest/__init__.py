@@ -1,0 +1,1 @@
+"""Bytes → readings → committed rows."""

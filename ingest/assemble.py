@@ -1,0 +1,72 @@
+"""Blocks of many requests → the rows of one transaction. Pure.
+
+Sorted by (stream, time), which makes the insert faster, and every pair once: of equal pairs the later
+value of each column wins.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from ingest.block import Block
+from twin.batch import Int64s, Rows
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Rows to commit. `owner` int64[n]: datasource number × 2, plus 1 for rows of later pages."""
+
+    rows: Rows
+    owner: Int64s
+
+    def page0_owners(self) -> Int64s:
+        """Return the owner of each reading: rows of page 0."""
+        return self.owner[self.owner % 2 == 0]
+
+
+def assemble(blocks: Sequence[Block]) -> Batch:
+    """Return the rows of blocks, in the order given, as one batch."""
+    owner = np.concatenate([_owners(b) for b in blocks])
+    if len(blocks) == 1:
+        first = blocks[0]
+        stream_id, ts_us, values = first.stream_id, first.ts_us, first.values
+    else:
+        stream_id = np.concatenate([b.stream_id for b in blocks])
+        ts_us = np.concatenate([b.ts_us for b in blocks])
+        values = np.concatenate([b.values for b in blocks])
+    if not _is_sorted(stream_id, ts_us):
+        order = np.lexsort((ts_us, stream_id))  # stable: equal pairs stay in the order of arrival
+        stream_id, ts_us, values, owner = (a[order] for a in (stream_id, ts_us, values, owner))
+        is_first = np.ones(len(order), dtype=bool)
+        is_first[1:] = (stream_id[1:] != stream_id[:-1]) | (ts_us[1:] != ts_us[:-1])
+        if not is_first.all():
+            starts = is_first.nonzero()[0]
+            values = _last_of_each(values, starts)
+            stream_id, ts_us, owner = stream_id[starts], ts_us[starts], owner[starts]
+    return Batch(Rows(stream_id, ts_us, values), owner)
+
+
+def select(batch: Batch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Batch:
+    """Return the rows of a batch for which bool[n] holds."""
+    rows = batch.rows
+    picked = Rows(rows.stream_id[mask], rows.ts_us[mask], rows.values[mask])
+    return Batch(picked, batch.owner[mask])
+
+
+def _owners(block: Block) -> Int64s:
+    owner = np.full(len(block), block.datasource_no * 2 + 1, dtype=np.int64)
+    owner[: block.readings] -= 1
+    return owner
+
+
+def _is_sorted(stream_id: np.ndarray, ts_us: np.ndarray) -> bool:  # type: ignore[type-arg]
+    step = np.diff(stream_id)
+    return bool(((step > 0) | ((step == 0) & (np.diff(ts_us) > 0))).all())
+
+
+def _last_of_each(values: np.ndarray, starts: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """Return, per group and column, the last value that is not absent."""
+    place = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
+    last = np.maximum.reduceat(place, starts, axis=0)
+    picked = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    return np.where(last < 0, np.nan, picked)

@@ -1,0 +1,117 @@
+"""A request's body: read and decompressed within bounds.
+
+A compressed body is never inflated past the bound: decompression asks for at most one byte more.
+"""
+
+import io
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import zstandard
+
+from twin.errors import TooLarge, Unreadable, UnsupportedMedia
+
+Receive = Callable[[], Awaitable[Any]]
+
+_GZIP_WBITS = 31
+_ZSTD_WINDOW_BYTES = 2**27
+"""The largest window: what `zstd --long` makes."""
+_SLICE_BYTES = 2**20
+
+
+class Disconnected(Exception):
+    """The client went away before its body was complete."""
+
+
+async def read_body(receive: Receive, content_length: int | None, max_bytes: int) -> bytes:
+    """Return a request's body as sent. Raises TooLarge, Disconnected."""
+    if content_length is not None and content_length > max_bytes:
+        raise too_large(max_bytes)
+    message = await receive()
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        return _bounded(body, max_bytes)
+    chunks, size = [message.get("body", b"")], len(message.get("body", b""))
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > max_bytes:
+            raise too_large(max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return a body without its Content-Encoding: gzip, zstd, identity or none.
+
+    Raises UnsupportedMedia for another encoding, Unreadable for a broken body, TooLarge past the bound.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return _bounded(body, max_bytes, "after decompression ")
+    if encoding in ("gzip", "x-gzip"):
+        return _gunzip(body, max_bytes)
+    if encoding == "zstd":
+        return _unzstd(body, max_bytes)
+    raise UnsupportedMedia(
+        f"Content-Encoding '{encoding[:40]}' is not supported: use gzip or zstd."
+    )
+
+
+def too_large(max_bytes: int, when: str = "") -> TooLarge:
+    """Return the error for a body past a bound."""
+    return TooLarge(
+        f"The body is larger {when}than the {max_bytes} bytes allowed; send it in parts."
+    )
+
+
+def _bounded(body: bytes, max_bytes: int, when: str = "") -> bytes:
+    if len(body) > max_bytes:
+        raise too_large(max_bytes, when)
+    return body
+
+
+def _gunzip(body: bytes, max_bytes: int) -> bytes:
+    parts, size, rest = [], 0, body
+    while True:  # a gzip file may hold several members
+        inflater = zlib.decompressobj(_GZIP_WBITS)
+        try:
+            part = inflater.decompress(rest, max_bytes - size + 1)
+        except zlib.error as exc:
+            raise Unreadable("The body is not gzip, or is damaged.") from exc
+        size += len(part)
+        if size > max_bytes:
+            raise too_large(max_bytes, "after decompression ")
+        parts.append(part)
+        if not inflater.eof:
+            raise Unreadable("The gzip body ends too early.")
+        rest = inflater.unused_data.lstrip(b"\x00")
+        if not rest:
+            return b"".join(parts)
+
+
+def _unzstd(body: bytes, max_bytes: int) -> bytes:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+    try:
+        # First how much it is, a slice at a time: decompressobj alone would inflate a bomb at once.
+        reader, size = decompressor.stream_reader(io.BytesIO(body), read_across_frames=True), 0
+        while part := reader.read(_SLICE_BYTES):
+            size += len(part)
+            if size > max_bytes:
+                raise too_large(max_bytes, "after decompression ")
+        parts, rest = [], body
+        while rest:  # frame by frame, because only so a missing end is seen
+            inflater = decompressor.decompressobj()
+            parts.append(inflater.decompress(rest))
+            if not inflater.eof:
+                raise Unreadable("The zstd body ends too early.")
+            rest = inflater.unused_data
+    except zstandard.ZstdError as exc:
+        raise Unreadable("The body is not zstd, or is damaged.") from exc
+    return b"".join(parts)

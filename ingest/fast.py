@@ -1,0 +1,154 @@
+"""The fast path: JSON of known keys straight into columns.
+
+A Struct is generated per schema with a field per key, so that msgspec checks kinds while it decodes.
+Whatever is out of the ordinary (an unknown key or device, a null, another shape, any fault) makes this
+path answer None, and the general path judges the request from the start.
+"""
+
+import math
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ingest.block import Block, PageRows, empty_page
+from ingest.readings import Context
+from ingest.times import MAX_AHEAD_US, BadTime, numbers_to_us, texts_to_us
+from twin.batch import PAGE_SLOTS, Floats, Int64s
+from twin.schema import DataKey, DatasourceSchema
+
+NAN = math.nan
+MAX_FIELDS = 64
+"""Above so many keys a Struct per reading costs more than the dict it saves."""
+_TYPES: dict[str | None, Any] = {"number": float, "boolean": bool | None, "text": str | None}
+_HEAD: list[tuple[str, Any, Any]] = [("ts", int | float | str | None, None), ("device", str, "")]
+_SNIFF_BYTES = 200
+"""`values` is looked for so far into the body."""
+
+
+class FastCodec:
+    """Decodes bodies of one schema. Made anew when the schema's keys change."""
+
+    def __init__(self, schema: DatasourceSchema) -> None:
+        """Generate the Structs and decoders."""
+        self._schema = schema
+        self.keys_version = schema.keys_version
+        keys = [k for k in schema.keys.values() if k.kind is not None]
+        reserved = {"ts", "device", "values", "timestamp", "time"}
+        self._keys = [k for k in keys if k.key not in reserved][:MAX_FIELDS]
+        fields = [
+            (f"f{k.slot}", _TYPES[k.kind], NAN if k.kind == "number" else None) for k in self._keys
+        ]
+        names = {f"f{k.slot}": k.key for k in self._keys}
+        options: dict[str, Any] = {"forbid_unknown_fields": True, "gc": False, "kw_only": True}
+        flat = msgspec.defstruct("Flat", [*_HEAD, *fields], rename=names, **options)
+        inner = msgspec.defstruct("Inner", fields, rename=names, **options)
+        nested = msgspec.defstruct("Nested", [*_HEAD, ("values", inner)], **options)
+        self._many = {
+            False: msgspec.json.Decoder(list[flat]),  # type: ignore[valid-type]
+            True: msgspec.json.Decoder(list[nested]),  # type: ignore[valid-type]
+        }
+        self._one = {False: msgspec.json.Decoder(flat), True: msgspec.json.Decoder(nested)}
+        self._getters = {k.slot: attrgetter(f"f{k.slot}") for k in self._keys}
+
+    def serves(self, schema: DatasourceSchema) -> bool:
+        """Return whether this codec was made for the schema as it is now."""
+        return self._schema is schema and self.keys_version == schema.keys_version
+
+    def block(self, body: bytes, context: Context, max_readings: int) -> Block | None:
+        """Return the rows of a body whose readings are all in order, or None."""
+        nested = b'"values"' in body[:_SNIFF_BYTES]
+        try:
+            if body[:1] == b"[":
+                rows = self._many[nested].decode(body)
+            else:
+                rows = [self._one[nested].decode(body)]
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        if not rows or len(rows) > max_readings:
+            return None
+        ts_us = _times([r.ts for r in rows], context)
+        if ts_us is None:
+            return None
+        devices = [r.device for r in rows]
+        if nested:
+            rows = [r.values for r in rows]
+        return self._rows(rows, devices, ts_us)
+
+    def _rows(self, rows: list[Any], devices: list[str], ts_us: Int64s) -> Block | None:
+        known = self._schema.devices
+        try:
+            stream_ids = [known[d][0] for d in devices]
+        except (KeyError, IndexError):
+            return None
+        if 0 in stream_ids:
+            return None
+        pages: dict[int, Floats] = {0: empty_page(len(rows))}
+        for key in self._keys:
+            column = self._column(rows, key)
+            if column is None:
+                return None
+            page = pages.get(key.page)
+            if page is None:
+                page = pages[key.page] = empty_page(len(rows))
+            page[:, key.column] = column
+        return self._block(pages, devices, stream_ids, ts_us)
+
+    def _column(self, rows: list[Any], key: DataKey) -> Floats | None:
+        get = self._getters[key.slot]
+        if key.kind == "text":
+            codes = self._schema.label_codes
+            try:
+                texts = [get(r) for r in rows]
+                return np.array([NAN if t is None else codes[t] for t in texts], dtype=np.float64)
+            except KeyError:
+                return None
+        if key.kind == "boolean":
+            return np.array([NAN if v is None else v for v in map(get, rows)], dtype=np.float64)
+        column = np.fromiter(map(get, rows), np.float64, len(rows))
+        return None if np.isinf(column).any() else column
+
+    def _block(
+        self, pages: dict[int, Floats], devices: list[str], stream_ids: list[int], ts_us: Int64s
+    ) -> Block | None:
+        built = PageRows(self._schema.no)
+        slots = set()
+        for number, values in sorted(pages.items()):
+            held = ~np.isnan(values)
+            slots.update(int(c) + number * PAGE_SLOTS for c in held.any(axis=0).nonzero()[0])
+            if number == 0:
+                built.add(stream_ids, ts_us, values)
+                continue
+            rows = held.any(axis=1).nonzero()[0]
+            ids = [self._schema.stream(devices[i], number) for i in rows]
+            if 0 in ids:
+                return None
+            built.add(ids, ts_us[rows], values[rows])
+        if not slots:
+            return None  # no value at all: the general path tells nulls from nothing
+        return built.block(frozenset(slots))
+
+
+def _times(raw: list[Any], context: Context) -> Int64s | None:
+    """Return the times of readings, or None when one is out of the ordinary."""
+    first = raw[0]
+    ts_us: Int64s | None
+    if len(raw) == 1:
+        try:
+            ts_us = np.array([context.time_of(first, 0)], dtype=np.int64)
+        except BadTime:
+            return None
+        return ts_us
+    kinds = set(map(type, raw))
+    if kinds == {int}:
+        ts_us = numbers_to_us(raw, context.ns_per_unit)
+    elif kinds == {str}:
+        ts_us = texts_to_us(raw)
+    elif kinds == {type(None)}:
+        return context.received_us + np.arange(len(raw), dtype=np.int64)
+    else:
+        return None
+    if ts_us is None or ts_us.min() < 0 or ts_us.max() > context.received_us + MAX_AHEAD_US:
+        return None
+    return ts_us

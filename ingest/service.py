@@ -1,0 +1,219 @@
+"""Ingest in one worker: parse, judge, learn, commit, answer.
+
+Invariant: the answer 200 is given only after the readings' transaction has committed and the
+datasource's version has moved.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from ingest import answer, json_shapes
+from ingest.block import Block, Pending
+from ingest.buffer import Buffer
+from ingest.fast import FastCodec
+from ingest.judge import Verdict, judge, to_block
+from ingest.options import Options
+from ingest.readings import Context, Reading
+from ingest.writer import Collisions, Writer
+from twin import metrics
+from twin.batch import BatchHook
+from twin.clock import now_us
+from twin.db.errors import driver_errors
+from twin.db.partitions import Partitions
+from twin.errors import NotFound, Overloaded, TwinfeedError, Unauthorized
+from twin.ground import Ground
+from twin.keys.directory import IngestGrant
+from twin.notify import decode_numbers, encode_numbers
+from twin.schema import DatasourceSchema
+
+DATA_TOPIC = "data"
+"""Payload: host and the datasource numbers whose data moved."""
+NOTIFY_PAUSE_S = 0.4
+"""Other hosts learn of new data this often: within a second, and never inside a transaction."""
+MAX_LEARNING_ROUNDS = 6
+"""Learning is settled in two rounds; more only while others change the same datasource."""
+STOP_TIMEOUT_S = 30.0
+
+log = structlog.get_logger("ingest")
+
+
+class IngestService:
+    """Takes readings in, with writer threads of its own."""
+
+    def __init__(self, ground: Ground, hooks: Sequence[BatchHook]) -> None:
+        """Prepare; `start` opens for business."""
+        settings = ground.settings
+        self._ground = ground
+        self._hooks = hooks
+        self._codecs: dict[int, FastCodec] = {}
+        self._zones: dict[str, ZoneInfo] = {}
+        self._changed: set[int] = set()
+        self._buffer = Buffer(
+            settings.max_buffer_rows, settings.max_buffer_bytes, settings.max_batch_rows
+        )
+        self._writers: list[Writer] = []
+        self._loop: asyncio.AbstractEventLoop
+        self._teller: asyncio.Task[None] | None = None
+        ground.notifier.subscribe(DATA_TOPIC, self._on_data)
+
+    async def start(self) -> None:
+        """Start the writers."""
+        ground = self._ground
+        self._loop = asyncio.get_running_loop()
+        metrics.BUFFER_MAX_ROWS.set(self._buffer.max_rows)
+        metrics.BUFFER_ROWS.set(0)
+        partitions, collisions = Partitions(ground.settings.max_partitions), Collisions()
+        for number in range(ground.settings.writers):
+            writer = Writer(
+                f"writer-{number}",
+                ground.database_url,
+                ground.capabilities,
+                self._buffer,
+                partitions,
+                collisions,
+                ground.schemas,
+                self._hooks,
+                self._answer,
+            )
+            writer.start()
+            self._writers.append(writer)
+        self._teller = asyncio.create_task(self._tell_others(), name="tell-others")
+
+    async def stop(self) -> None:
+        """Commit what was accepted, then stop."""
+        self._buffer.close()
+        for writer in self._writers:
+            await asyncio.to_thread(writer.join, STOP_TIMEOUT_S)
+        if self._teller is not None:
+            self._teller.cancel()
+            await asyncio.gather(self._teller, return_exceptions=True)
+            await self._tell()
+
+    async def ingest_json(
+        self, grant: IngestGrant, body: bytes, options: Options
+    ) -> tuple[int, bytes]:
+        """Take a JSON body in; return status and answer. Raises TwinfeedError."""
+        schema = await self._schema(grant)
+        context = Context(now_us(), self._zone(schema.timezone), options.ns_per_unit)
+        most = self._ground.settings.max_readings
+        block = self._codec(schema).block(body, context, most)
+        if block is not None:
+            if not options.dry_run:
+                await self._commit(block)
+            return self._count(
+                block.readings, 0, answer.render(block.readings, 0, [], dry_run=options.dry_run)
+            )
+        readings = json_shapes.parse(body, context, most)
+        return await self.ingest_readings(schema, readings, options)
+
+    async def ingest_readings(
+        self, schema: DatasourceSchema, readings: list[Reading], options: Options
+    ) -> tuple[int, bytes]:
+        """Judge readings, learn what is new, commit the accepted; return status and answer."""
+        settings = self._ground.settings
+        for _ in range(MAX_LEARNING_ROUNDS):
+            verdict = judge(readings, schema, settings)
+            refused = options.strict and verdict.rejected > 0
+            if refused or options.dry_run or not verdict.accepted:
+                return self._render(verdict, len(readings), options, refused)
+            if not verdict.wanted:
+                await self._commit(to_block(verdict.accepted, schema))
+                return self._render(verdict, len(readings), options, False)
+            try:
+                await self._ground.schemas.learn(schema, verdict.wanted)
+            except NotFound as exc:
+                raise Unauthorized("The datasource was deleted.") from exc
+        raise Overloaded("The datasource is changing too quickly; try again.", retry_after_s=1)
+
+    def _render(
+        self, verdict: Verdict, total: int, options: Options, refused: bool
+    ) -> tuple[int, bytes]:
+        accepted = 0 if refused else len(verdict.accepted)
+        rejected = total - accepted
+        rendered = answer.render(
+            accepted, rejected, verdict.errors, dry_run=options.dry_run, strict=refused
+        )
+        return self._count(0 if options.dry_run else accepted, rejected, rendered)
+
+    @staticmethod
+    def _count(accepted: int, rejected: int, rendered: tuple[int, bytes]) -> tuple[int, bytes]:
+        _ACCEPTED.inc(accepted)
+        if rejected:
+            _REJECTED.inc(rejected)
+        return rendered
+
+    async def _commit(self, block: Block) -> None:
+        """Return once the block is committed. Raises TwinfeedError when it is not."""
+        pending = Pending(block, self._loop.create_future())
+        self._buffer.put(pending)
+        await asyncio.shield(pending.done)
+
+    async def _schema(self, grant: IngestGrant) -> DatasourceSchema:
+        schema = self._ground.schemas.current(grant.datasource_no)
+        if schema is not None:
+            return schema
+        try:
+            with driver_errors():
+                return await self._ground.schemas.get_no(grant.datasource_no)
+        except NotFound as exc:
+            raise Unauthorized("The datasource was deleted.") from exc
+
+    def _codec(self, schema: DatasourceSchema) -> FastCodec:
+        codec = self._codecs.get(schema.no)
+        if codec is None or not codec.serves(schema):
+            codec = self._codecs[schema.no] = FastCodec(schema)
+        return codec
+
+    def _zone(self, name: str) -> ZoneInfo:
+        zone = self._zones.get(name)
+        if zone is None:
+            zone = self._zones[name] = ZoneInfo(name)
+        return zone
+
+    def _answer(self, requests: list[Pending], error: TwinfeedError | None) -> None:
+        """Called by writers: hand the outcome to the event loop."""
+        self._loop.call_soon_threadsafe(self._finish, requests, error)
+
+    def _finish(self, requests: list[Pending], error: TwinfeedError | None) -> None:
+        metrics.BUFFER_ROWS.set(self._buffer.rows)
+        if error is None:
+            moved = {request.block.datasource_no for request in requests}
+            for no in moved:  # before the answers: a read after a 2xx sees it on every worker
+                self._ground.versions.bump("data", no)
+            self._changed |= moved
+        for request in requests:
+            if request.done.done():
+                continue
+            if error is None:
+                request.done.set_result(None)
+            else:
+                request.done.set_exception(error)
+
+    async def _tell_others(self) -> None:
+        while True:
+            await asyncio.sleep(NOTIFY_PAUSE_S)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        if not self._changed:
+            return
+        changed, self._changed = self._changed, set()
+        try:
+            for payload in encode_numbers(self._ground.versions.host, sorted(changed)):
+                with driver_errors():
+                    await self._ground.notifier.send(DATA_TOPIC, payload)
+        except TwinfeedError:
+            self._changed |= changed  # the database is away: tell when it is back
+
+    def _on_data(self, payload: str) -> None:
+        host, numbers = decode_numbers(payload)
+        if host != self._ground.versions.host:
+            for no in numbers:
+                self._ground.versions.bump("data", no)
+
+
+_ACCEPTED = metrics.READINGS.labels("accepted")
+_REJECTED = metrics.READINGS.labels("rejected")

@@ -1,0 +1,164 @@
+"""One batch, one transaction: rows, rollup marks, totals, and what hooks add, committed together.
+
+Plain rows go by COPY; rows of datasources that collide go through a staging table and are merged. The
+order is rollup mark, rows, hooks, log: locks are taken in the same order by every writer.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import numpy as np
+from psycopg import sql
+
+from ingest.assemble import Batch, select
+from ingest.frame import encode, used_columns
+from twin import rollups
+from twin.batch import BatchHook, Rows
+from twin.clock import to_datetime
+from twin.db.capabilities import Capabilities
+from twin.db.pool import Connection
+from twin.db.queries import load
+
+_SQL = load("ingest", "writer")
+
+
+class Outcome(msgspec.Struct):
+    """What a committed batch was."""
+
+    rows: int
+    new_readings: int
+    after_commit: list[Callable[[], None]]
+    copy_s: float = 0.0
+
+
+class Merging:
+    """How rows are merged on a home: the one thing about it that differs is telling new rows apart."""
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        """Choose the expression that is true for a row that the INSERT made."""
+        # A partitioned table has no xmax to return; TimescaleDB runs on servers before 18.
+        self._is_new = "xmax = 0" if capabilities.hypertables else "old.stream_id IS NULL"
+
+    def merge(self, conn: Connection, rows: Rows) -> dict[int, int]:
+        """Merge rows; return how many are new per stream."""
+        columns = used_columns(rows)
+        copy_rows(conn, "staging", rows, columns)
+        if not columns:
+            found = conn.execute(_SQL["upsert_bare"]).fetchall()
+        else:
+            found = conn.execute(self._statement(columns)).fetchall()
+        return {int(stream): int(count) for stream, count in found}
+
+    def _statement(self, columns: list[int]) -> sql.Composed:
+        names = [sql.Identifier(f"v{c}") for c in columns]
+        merge = [sql.SQL("{0} = coalesce(excluded.{0}, r.{0})").format(n) for n in names]
+        differs = [
+            sql.SQL("excluded.{0} <> r.{0} OR (r.{0} IS NULL AND excluded.{0} IS NOT NULL)").format(
+                n
+            )
+            for n in names
+        ]
+        return sql.SQL(_SQL["upsert"].decode()).format(  # type: ignore[arg-type]
+            columns=sql.SQL(", ").join(names),
+            merge=sql.SQL(", ").join(merge),
+            differs=sql.SQL(" OR ").join(differs),
+            is_new=sql.SQL(self._is_new),  # type: ignore[arg-type]
+        )
+
+
+def commit_batch(
+    conn: Connection,
+    batch: Batch,
+    slots: dict[int, set[int]],
+    colliding: Iterable[int],
+    merging: Merging,
+    hooks: Sequence[BatchHook],
+    on_hook_error: Callable[[Exception], None],
+) -> Outcome:
+    """Commit a batch. `slots` per datasource number; `colliding` datasources are merged.
+
+    Raises psycopg.Error with nothing stored; after_commit of the outcome is for the caller to run.
+    """
+    rows = batch.rows
+    datasource_nos = sorted(slots)
+    with conn.transaction():
+        mark_us = rollups.begin(conn)
+        new_readings = _store(conn, batch, set(colliding), merging)
+        rollups.mark_dirty(conn, rows.stream_id, rows.ts_us, mark_us)
+        after = [
+            done
+            for hook in hooks
+            if (done := _run_hook(conn, hook, rows, datasource_nos, on_hook_error)) is not None
+        ]
+        _log(conn, batch, slots, new_readings)
+    return Outcome(len(rows), sum(new_readings.values()), after)
+
+
+def copy_rows(conn: Connection, table: str, rows: Rows, columns: list[int]) -> None:
+    """COPY rows into `readings` or `staging`, only the columns that are used."""
+    names = [sql.Identifier(f"v{c}") for c in columns]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join([sql.Identifier("stream_id"), sql.Identifier("ts"), *names]),
+    )
+    with conn.cursor().copy(statement) as copy:
+        copy.write(encode(rows, columns))
+
+
+def _store(conn: Connection, batch: Batch, colliding: set[int], merging: Merging) -> dict[int, int]:
+    """Store rows; return new readings per datasource."""
+    is_merged = np.isin(batch.owner // 2, list(colliding)) if colliding else None
+    if is_merged is None or not is_merged.any():
+        copy_rows(conn, "readings", batch.rows, used_columns(batch.rows))
+        return _count(batch)
+    plain, merged = select(batch, ~is_merged), select(batch, is_merged)
+    counts = _count(plain)
+    if len(plain.rows):
+        copy_rows(conn, "readings", plain.rows, used_columns(plain.rows))
+    owner_of = dict(zip(merged.rows.stream_id.tolist(), merged.owner.tolist(), strict=True))
+    for stream, new in merging.merge(conn, merged.rows).items():
+        if owner_of[stream] % 2 == 0:
+            counts[owner_of[stream] // 2] = counts.get(owner_of[stream] // 2, 0) + new
+    return counts
+
+
+def _count(batch: Batch) -> dict[int, int]:
+    """Return the readings (rows of page 0) per datasource."""
+    nos, counts = np.unique(batch.page0_owners() // 2, return_counts=True)
+    return dict(zip(nos.tolist(), counts.tolist(), strict=True))
+
+
+def _run_hook(
+    conn: Connection,
+    hook: BatchHook,
+    rows: Rows,
+    datasource_nos: Sequence[int],
+    on_error: Callable[[Exception], None],
+) -> Callable[[], None] | None:
+    wanted = [no for no in datasource_nos if hook.wants(no)]
+    if not wanted:
+        return None
+    try:
+        with conn.transaction():  # a savepoint: what fails here never costs a reading
+            return hook.apply(conn, rows, wanted)
+    except Exception as exc:
+        if conn.closed:
+            raise  # the connection, not the hook, failed
+        on_error(exc)
+        return None
+
+
+def _log(
+    conn: Connection, batch: Batch, slots: dict[int, set[int]], new_readings: dict[int, int]
+) -> None:
+    """Record what each datasource's part of the batch was."""
+    numbers, ts_us = batch.owner // 2, batch.rows.ts_us
+    entries = []
+    for no, held in slots.items():
+        own = ts_us if len(slots) == 1 else ts_us[numbers == no]
+        first, last = to_datetime(int(own.min())), to_datetime(int(own.max()))
+        entries.append((no, new_readings.get(no, 0), first, last, sorted(held)))
+    if len(entries) == 1:
+        conn.execute(_SQL["log_batch"], entries[0])
+    else:
+        conn.cursor().executemany(_SQL["log_batch"], entries)

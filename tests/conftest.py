@@ -1,0 +1,84 @@
+"""Fixtures: a real database for every test that needs one, and real servers.
+
+The session's cluster is the embedded PostgreSQL, or the server at TWINFEED_TEST_DATABASE_URL; each
+database in it is fresh. With TWINFEED_TEST_NO_SKIP a skipped test fails.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support.server import RunningServer, start_server  # noqa: E402
+
+from twin.db.embedded import EmbeddedServer  # noqa: E402
+
+NO_SKIP = "TWINFEED_TEST_NO_SKIP"
+DATABASE_URL = "TWINFEED_TEST_DATABASE_URL"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    report = yield
+    if os.environ.get(NO_SKIP) and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a superuser on the session's cluster."""
+    given = os.environ.get(DATABASE_URL)
+    if given:
+        yield given
+        return
+    with EmbeddedServer.start(tmp_path_factory.mktemp("cluster")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def new_database(cluster_url: str) -> Iterator[Callable[[], str]]:
+    """A function that makes an empty database and returns its URL; all are dropped at the end."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"twinfeed_test_{os.getpid()}_{len(made)}"
+        with psycopg.connect(cluster_url, autocommit=True) as conn:
+            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        made.append(name)
+        return make_conninfo(**{**conninfo_to_dict(cluster_url), "dbname": name})
+
+    yield make
+    with psycopg.connect(cluster_url, autocommit=True) as conn:
+        for name in made:
+            # TimescaleDB's scheduler may hold a connection.
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            conn.execute(drop.format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[], str]) -> str:
+    """URL of an empty database of the test's own."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def server(new_database: Callable[[], str]) -> Iterator[RunningServer]:
+    """A server that all tests share, with two workers; make your own datasource in it."""
+    with start_server(new_database(), workers=2) as running:
+        yield running
+
+
+@pytest.fixture
+def own_server(database_url: str) -> Iterator[RunningServer]:
+    """A server of the test's own, with one worker, on a database of its own."""
+    with start_server(database_url) as running:
+        yield running

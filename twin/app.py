@@ -1,0 +1,124 @@
+"""The wiring: which parts a worker is made of, opened in order and closed in reverse."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from alerts.delivery import Delivery
+from alerts.hook import AlertHook
+from alerts.routes import routes as alert_routes
+from ingest.http import IngestFront
+from ingest.routes import routes as ingest_routes
+from ingest.service import IngestService
+from twin import __version__, health, http_errors, jobs, logs, runtime
+from twin.access import AccessCounter
+from twin.auth import provide_principal
+from twin.datasources.routes import routes as datasource_routes
+from twin.db.partition_job import partition_job
+from twin.docs_page import docs_page, openapi_document
+from twin.ground import Ground, open_ground
+from twin.housekeeping import housekeeping_jobs
+from twin.retention import retention_job
+from twin.runtime import Runtime
+from widgets.rollup_job import rollup_job
+from widgets.routes import routes as widget_routes
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long the event loop may keep writer threads waiting for the interpreter; Python's 5 ms would
+be most of a commit's latency."""
+
+
+def create_app(run: Runtime) -> Any:
+    """Return the ASGI application of one worker. Nothing is opened before its lifespan starts."""
+    held: list[Ground] = []
+
+    async def ground() -> Ground:
+        return held[0]
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        settings = run.settings
+        async with (
+            open_ground(settings, run.database_url, run.capabilities, run.versions_path) as opened,
+            Delivery(opened) as delivery,
+        ):
+            held[:] = [opened]
+            service = IngestService(opened, [AlertHook(opened, delivery.wake)])
+            await service.start()
+            front.open(opened, service)
+            try:
+                async with jobs.running(opened, background_jobs(opened)):
+                    yield
+            finally:
+                await service.stop()
+
+    app = Litestar(
+        [
+            health.health,
+            health.prometheus_metrics,
+            docs_page,
+            openapi_document,
+            *datasource_routes(),
+            *ingest_routes(),
+            *widget_routes(),
+            *alert_routes(),
+        ],
+        dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},
+        exception_handlers={HTTPException: http_errors.handle, Exception: http_errors.handle},
+        lifespan=[lifespan],
+        openapi_config=_openapi(),
+        request_max_body_size=run.settings.max_body_bytes,
+        logging_config=None,
+        debug=False,
+    )
+    front = IngestFront(AccessCounter(app))
+    return front
+
+
+def background_jobs(ground: Ground) -> list[jobs.Job]:
+    """Return the jobs that keep a server in order."""
+    settings = ground.settings
+    found = [
+        *housekeeping_jobs(),
+        retention_job(settings.retention_interval_s),
+        rollup_job(settings.rollup_interval_s),
+    ]
+    if not ground.capabilities.hypertables:
+        found.append(partition_job())
+    return found
+
+
+def application() -> Any:
+    """Return the application of a worker process that `twinfeed serve` started."""
+    runtime.die_with_parent()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    run = runtime.from_environment()
+    logs.configure(run.settings.log_level)
+    os.environ.pop("TWINFEED_ADMIN_KEY", None)
+    return create_app(run)
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Twinfeed",
+        version=__version__,
+        description="Time-series ingest and digital-twin datasource server.",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin()],
+        security=[{"management key": []}],
+        components=Components(
+            security_schemes={
+                "management key": SecurityScheme(type="http", scheme="bearer"),
+                "ingest key": SecurityScheme(type="http", scheme="bearer"),
+            }
+        ),
+    )

@@ -1,0 +1,49 @@
+"""A batch of rows as it is committed, and the hook by which others take part in its transaction."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from twin.db.pool import Connection
+
+PAGE_SLOTS = 16
+"""Slots of a row of `readings`: v0 … v15."""
+
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Rows of `readings`, sorted by (stream_id, ts_us), each pair once; NaN = absent.
+
+    stream_id int32[n], ts_us int64[n], values float64[n, 16].
+    """
+
+    stream_id: Int32s
+    ts_us: Int64s
+    values: Floats
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.stream_id)
+
+
+class BatchHook(Protocol):
+    """Something that must commit with the readings that cause it."""
+
+    def wants(self, datasource_no: int) -> bool:
+        """Return whether batches with this datasource concern the hook. Cheap; any thread."""
+
+    def apply(
+        self, conn: Connection, rows: Rows, datasource_nos: Sequence[int]
+    ) -> Callable[[], None] | None:
+        """Act inside the readings' transaction, after the COPY, in a writer's thread.
+
+        `rows` are all of the batch; `datasource_nos` (ascending) those that were wanted. Returns what
+        to call in the same thread once committed. It runs inside a savepoint: an exception undoes
+        its own work, is counted, and never costs a reading.
+        """

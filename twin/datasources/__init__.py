@@ -1,0 +1,1 @@
+"""Datasources: create, read, change, delete; their ingest keys and data keys."""

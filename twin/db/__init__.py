@@ -1,0 +1,1 @@
+"""The database: its three homes, migrations, pools, partitions and driver errors."""

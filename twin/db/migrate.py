@@ -1,0 +1,115 @@
+"""Ordered, immutable migrations, applied under an advisory lock.
+
+A file is `NNNN_name.sql` for every home or `NNNN_name.<home>.sql` for one of them. Each is applied in
+a transaction of its own and recorded with the SHA-256 of its text: an edited file is refused.
+"""
+
+import hashlib
+import re
+from importlib import resources
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from twin.db.capabilities import Capabilities, Home, detect
+from twin.errors import StartupError
+
+SCHEMA = "twinfeed"
+LOCK_KEY = 0x7477696E66656564  # "twinfeed": serialises servers that start at once
+_FILE = re.compile(r"^(\d{4})_(\w+)(?:\.(native|timescale|community))?\.sql$")
+
+
+class Migration(msgspec.Struct, frozen=True, order=True):
+    """One migration file for a home."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file's text, hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrations(home: Home) -> list[Migration]:
+    """Return the migrations of a home in order. Raises ValueError for a doubled number."""
+    found: dict[int, Migration] = {}
+    for entry in (resources.files("twin.db") / "migrations").iterdir():
+        match = _FILE.match(entry.name)
+        if match is None or match[3] not in (None, home.value):
+            continue
+        migration = Migration(int(match[1]), match[2], entry.read_text("utf-8"))
+        if migration.version in found:
+            raise ValueError(f"migration {migration.version:04} exists twice for {home}")
+        found[migration.version] = migration
+    return sorted(found.values())
+
+
+def migrate(url: str) -> Capabilities:
+    """Bring the database at a URL up to date and return what it offers.
+
+    Safe with several processes at once. Raises StartupError for a database that is newer than this
+    program, whose applied migrations differ from ours, or that cannot be reached.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True) as conn:
+            # A session lock: TimescaleDB refuses some DDL inside a transaction that holds others.
+            conn.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
+            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+            capabilities = detect(conn)
+            conn.execute(sql.SQL("SET search_path TO {}, public").format(sql.Identifier(SCHEMA)))
+            capabilities = _settle_home(conn, capabilities)
+            _apply(conn, migrations(capabilities.home))
+            return capabilities
+    except psycopg.OperationalError as exc:
+        raise StartupError(f"The database cannot be reached: {exc}") from exc
+
+
+def _settle_home(conn: psycopg.Connection[tuple[object, ...]], found: Capabilities) -> Capabilities:
+    """Keep the home a database was made with: its tables have that shape."""
+    conn.execute("CREATE TABLE IF NOT EXISTS home (home text NOT NULL)")
+    row = conn.execute("SELECT home FROM home").fetchone()
+    if row is None:
+        conn.execute("INSERT INTO home VALUES (%s)", [found.home.value])
+        return found
+    made_as = Home(str(row[0]))
+    if made_as is not Home.NATIVE and found.home is Home.NATIVE:
+        raise StartupError(
+            f"This database was made with TimescaleDB ({made_as}), which is not loaded now: "
+            "add it to shared_preload_libraries again."
+        )
+    if made_as is Home.COMMUNITY and found.home is not Home.COMMUNITY:
+        raise StartupError(
+            "This database was made with TimescaleDB's community edition, and the server now runs "
+            "the Apache edition: set timescaledb.license = 'timescale'."
+        )
+    return msgspec.structs.replace(found, home=made_as)
+
+
+def _apply(conn: psycopg.Connection[tuple[object, ...]], wanted: list[Migration]) -> None:
+    conn.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (version int PRIMARY KEY, name text NOT NULL,"
+        " digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    applied = {
+        int(str(version)): str(digest)
+        for version, digest in conn.execute("SELECT version, digest FROM migrations").fetchall()
+    }
+    newest = max((m.version for m in wanted), default=0)
+    if any(version > newest for version in applied):
+        raise StartupError("This database was used by a newer Twinfeed: upgrade this one.")
+    for migration in wanted:
+        if migration.version in applied:
+            if applied[migration.version] != migration.digest:
+                raise StartupError(
+                    f"Migration {migration.version:04} of this database differs from this program's."
+                )
+            continue
+        with conn.transaction():
+            conn.execute(migration.text.encode())
+            conn.execute(
+                "INSERT INTO migrations (version, name, digest) VALUES (%s, %s, %s)",
+                [migration.version, migration.name, migration.digest],
+            )

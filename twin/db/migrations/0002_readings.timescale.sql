@@ -1,0 +1,9 @@
+-- The readings, as a hypertable of one-day chunks.
+CREATE TABLE readings (
+    stream_id int NOT NULL,
+    ts        timestamptz NOT NULL,
+    v0 float8, v1 float8, v2 float8, v3 float8, v4 float8, v5 float8, v6 float8, v7 float8,
+    v8 float8, v9 float8, v10 float8, v11 float8, v12 float8, v13 float8, v14 float8, v15 float8,
+    PRIMARY KEY (stream_id, ts)
+);
+SELECT create_hypertable('readings', by_range('ts', INTERVAL '1 day'), create_default_indexes => false);

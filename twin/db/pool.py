@@ -1,0 +1,46 @@
+"""Connections: one way to say how every session of ours is set up."""
+
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from twin.db.migrate import SCHEMA
+from twin.settings import Settings
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
+AsyncPool = AsyncConnectionPool[AsyncConnection]
+
+CONNECT_TIMEOUT_S = 5
+"""A database that does not answer a connect in this time counts as away."""
+POOL_WAIT_S = 5.0
+"""How long a request waits for a free connection before it is told 503."""
+
+
+def conninfo(url: str, *, application: str = "twinfeed", **options: str) -> str:
+    """Return a connection string for a URL with our schema, UTC and session options set."""
+    given = conninfo_to_dict(url)
+    wanted = {"search_path": f"{SCHEMA},public", "timezone": "UTC", **options}
+    parts = [str(given.pop("options", "") or "")]
+    parts += [f"-c {name}={value}" for name, value in wanted.items()]
+    given.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    given.setdefault("application_name", application)
+    return make_conninfo(options=" ".join(p for p in parts if p), **given)
+
+
+def open_pool(settings: Settings, url: str) -> AsyncPool:
+    """Return a closed pool of autocommit connections; the caller opens it and closes it."""
+    return AsyncConnectionPool(
+        conninfo(url, statement_timeout=f"{settings.query_timeout_ms}ms"),
+        connection_class=AsyncConnection,
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=settings.pool_size,
+        max_waiting=settings.pool_size * 64,
+        timeout=POOL_WAIT_S,
+        reconnect_timeout=0.5,  # a request then gets its 503 while the next attempt starts anew
+        open=False,
+        name="readers",
+    )

@@ -1,0 +1,103 @@
+"""The one place that turns errors into HTTP answers."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+import psycopg_pool
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+
+from twin.db.errors import translate
+from twin.errors import InternalError, Invalid, ItemError, TwinfeedError, Unauthorized
+
+log = structlog.get_logger("twin.http")
+
+_encoder = msgspec.json.Encoder()
+
+
+class ErrorBody(msgspec.Struct, omit_defaults=True):
+    """The contract's error shape."""
+
+    error: str
+    message: str
+    detail: str
+    status: int
+    errors: list[ItemError] = []
+    retry_after: int | None = None
+
+
+def render(exc: TwinfeedError) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Return status, headers beyond the content's, and the body of an error."""
+    body = msgspec.to_builtins(
+        ErrorBody(exc.code, exc.message, exc.message, exc.status, exc.errors, exc.retry_after_s)
+    )
+    headers = []
+    if isinstance(exc, Unauthorized):
+        headers.append(("www-authenticate", 'Bearer realm="twinfeed"'))
+    if exc.retry_after_s is not None:
+        headers.append(("retry-after", str(exc.retry_after_s)))
+    return exc.status, headers, _encoder.encode({**exc.extra, **body})
+
+
+def from_any(exc: Exception) -> TwinfeedError:
+    """Return our error for any exception; what is not known is logged and hidden."""
+    if isinstance(exc, TwinfeedError):
+        return exc
+    if isinstance(exc, (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests)):
+        ours = translate(exc)
+        if isinstance(ours, InternalError):
+            log.error("database error", exc_info=exc)
+        return ours
+    log.error("request failed", exc_info=exc)
+    return InternalError()
+
+
+def handle(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+    """Answer any exception of a Litestar route."""
+    ours = _from_http(request, exc) if isinstance(exc, HTTPException) else from_any(exc)
+    status, headers, body = render(ours)
+    if isinstance(exc, MethodNotAllowedException) and exc.headers:
+        headers.extend(dict(exc.headers).items())
+    return Response(body, status_code=status, headers=dict(headers), media_type="application/json")
+
+
+def _from_http(request: Request[Any, Any, Any], exc: HTTPException) -> TwinfeedError:
+    if isinstance(exc, ValidationException):
+        return _from_validation(exc)
+    if isinstance(exc, NotFoundException):
+        return _Http(404, "NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
+    if isinstance(exc, MethodNotAllowedException):
+        message = f"{request.method} is not allowed at {request.url.path[:200]}."
+        return _Http(405, "METHOD_NOT_ALLOWED", message)
+    code = {400: "BAD_REQUEST", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+    if exc.status_code >= 500:
+        log.error("request failed", exc_info=exc)
+        return InternalError()
+    return _Http(exc.status_code, code.get(exc.status_code, "BAD_REQUEST"), exc.detail)
+
+
+def _from_validation(exc: ValidationException) -> TwinfeedError:
+    extra = exc.extra if isinstance(exc.extra, list) else []
+    items = [
+        ItemError(str(item.get("message", "")), key=item.get("key") or None)
+        for item in extra
+        if isinstance(item, dict)
+    ]
+    reasons = "; ".join(f"{i.key}: {i.message}" if i.key else i.message for i in items)
+    return Invalid(f"The request is not valid: {reasons or exc.detail}", errors=items)
+
+
+class _Http(TwinfeedError):
+    """An error of the framework with its own status."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # type: ignore[misc]
+        self.code = code  # type: ignore[misc]

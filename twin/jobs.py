@@ -1,0 +1,96 @@
+"""Background jobs: each runs again and again beside the requests, and never ends the process.
+
+Invariant: an exclusive job runs on one process at a time. A session of its own holds its advisory
+lock while it runs, so a killed process or a restarted database frees it.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+import structlog
+
+from twin.db.errors import is_away
+from twin.db.pool import AsyncConnection, conninfo
+from twin.ground import Ground
+from twin.metrics import JOB_RUNS, JOB_SECONDS
+
+JITTER = 0.1
+"""A pause varies by this share, so that workers started together do not stay in step."""
+FIRST_PAUSE_S = 2.0
+"""Most time before the first run: a start is busy enough."""
+STOP_WAIT_S = 1.0
+"""A cancelled query has this long to end; cancelled again, the driver closes its connection."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Something to do every `interval_s` seconds, counted from the end of the run before.
+
+    `run` opens what it needs and bounds its own steps; it may raise, and is cancelled at a stop.
+    """
+
+    name: str
+    interval_s: float
+    run: Callable[[Ground], Awaitable[None]]
+    exclusive: bool = True
+
+    @property
+    def lock_key(self) -> int:
+        """The advisory lock of an exclusive job, made from its name."""
+        digest = hashlib.sha256(f"twinfeed job {self.name}".encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+
+@asynccontextmanager
+async def running(ground: Ground, jobs: Sequence[Job]) -> AsyncIterator[None]:
+    """Run the jobs in the background of the block; leaving it cancels them and waits for that."""
+    tasks = [asyncio.create_task(_repeat(ground, job), name=f"job {job.name}") for job in jobs]
+    try:
+        yield
+    finally:
+        pending = set(tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=STOP_WAIT_S)
+
+
+async def run_once(ground: Ground, job: Job) -> bool:
+    """Run a job now. Returns False when another process is at it. Raises what the job raises."""
+    if not job.exclusive:
+        await job.run(ground)
+        return True
+    info = conninfo(ground.database_url, application=f"twinfeed job {job.name}")
+    async with await AsyncConnection.connect(info, autocommit=True) as conn:
+        cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", [job.lock_key])
+        row = await cursor.fetchone()
+        if row is None or not row[0]:
+            return False
+        await job.run(ground)
+        return True
+
+
+async def _repeat(ground: Ground, job: Job) -> None:
+    pause_s = random.uniform(0, min(FIRST_PAUSE_S, job.interval_s))  # noqa: S311
+    while True:
+        await asyncio.sleep(pause_s)
+        JOB_RUNS.labels(job.name, await _outcome(ground, job)).inc()
+        pause_s = job.interval_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+
+
+async def _outcome(ground: Ground, job: Job) -> str:
+    try:
+        with JOB_SECONDS.labels(job.name).time():
+            ran = await run_once(ground, job)
+    except Exception as exc:
+        if is_away(exc):
+            _log.warning("job_database_away", job=job.name)
+        else:
+            _log.exception("job_failed", job=job.name)
+        return "failed"
+    return "done" if ran else "elsewhere"

@@ -1,0 +1,1 @@
+"""Keys: 256-bit random secrets, shown once, kept as SHA-256 only."""

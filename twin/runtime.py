@@ -1,0 +1,68 @@
+"""What the main process hands to its workers: a directory that lives as long as it does."""
+
+import ctypes
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from twin.db.capabilities import Capabilities
+from twin.metrics import MULTIPROC_DIR
+from twin.settings import Settings
+
+VARIABLE = "TWINFEED_RUNTIME_DIR"
+_PR_SET_PDEATHSIG = 1
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """Settings, database and shared files of a running server."""
+
+    settings: Settings
+    database_url: str
+    capabilities: Capabilities
+    directory: Path | None = None
+
+    @property
+    def versions_path(self) -> Path | None:
+        """The file of shared versions, or None for one process on its own."""
+        return self.directory / "versions" if self.directory else None
+
+
+class _Saved(msgspec.Struct):
+    database_url: str
+    capabilities: Capabilities
+
+
+@contextmanager
+def prepared(settings: Settings, url: str, capabilities: Capabilities) -> Iterator[Path]:
+    """Make the runtime directory and the environment from which workers read it."""
+    with tempfile.TemporaryDirectory(prefix="twinfeed-") as name:
+        directory = Path(name)
+        # 0700 by mkdtemp: the URL may hold a password.
+        (directory / "runtime.json").write_bytes(msgspec.json.encode(_Saved(url, capabilities)))
+        os.environ.update(settings.to_env())
+        os.environ[VARIABLE] = name
+        if settings.workers > 1:
+            (directory / "metrics").mkdir()
+            os.environ[MULTIPROC_DIR] = str(directory / "metrics")
+        yield directory
+
+
+def from_environment() -> Runtime:
+    """Return the runtime that the main process prepared."""
+    directory = Path(os.environ[VARIABLE])
+    saved = msgspec.json.decode((directory / "runtime.json").read_bytes(), type=_Saved)
+    settings = Settings.from_env(os.environ)
+    return Runtime(settings, saved.database_url, saved.capabilities, directory)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this worker when its main process is gone, however it went."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

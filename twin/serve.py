@@ -1,0 +1,83 @@
+"""The main process: database first, then worker processes, and everything stopped in reverse.
+
+Invariant: whatever ends this process ends the workers and the embedded PostgreSQL too; what a worker
+acknowledged is committed before that.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import structlog
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from twin import logs, runtime
+from twin.db.capabilities import Capabilities
+from twin.db.embedded import EmbeddedServer, running_url
+from twin.db.migrate import migrate
+from twin.keys.bootstrap import bootstrap
+from twin.settings import Settings
+
+log = structlog.get_logger("twin.serve")
+
+BACKLOG = 2048
+
+
+@contextmanager
+def database(settings: Settings, *, own: bool = False) -> Iterator[str]:
+    """Give the URL of the database, starting the embedded one where none is configured.
+
+    `own`: start it or fail; else use the one that another process runs on the same directory.
+    """
+    if settings.database_url:
+        yield settings.database_url
+        return
+    directory = Path(settings.data_dir)
+    running = None if own else running_url(directory)
+    if running:
+        yield running
+        return
+    with EmbeddedServer.start(directory) as server:
+        yield server.url
+
+
+def prepare_database(settings: Settings, url: str) -> Capabilities:
+    """Migrate, and on an empty database make the first organisation and show its key once."""
+    capabilities = migrate(url)
+    made = bootstrap(url, settings.admin_key)
+    if made is not None and settings.admin_key is None:
+        click.echo(f"Admin key (shown once): {made.api_key}")
+    return capabilities
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises StartupError, EmbeddedServerError."""
+    logs.configure(settings.log_level)
+    with (
+        database(settings, own=True) as url,
+        runtime.prepared(settings, url, prepare_database(settings, url)),
+    ):
+        click.echo(f"Twinfeed listens on http://{settings.host}:{settings.port}")
+        http_server(settings).serve()
+
+
+def http_server(settings: Settings) -> Server:
+    """Return the server of worker processes; its `serve()` blocks until a signal."""
+    return Server(
+        "twin.app:application",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        backlog=BACKLOG,
+        websockets=False,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=settings.shutdown_timeout_s,
+        process_name=None,
+    )
