@@ -1,4 +1,4 @@
-"""Tells everyone that a datasource's alerts moved: this host by the shared versions, others by NOTIFY."""
+"""Tells everyone that alerts moved: this host by the shared versions, others by NOTIFY."""
 
 import asyncio
 from collections.abc import Iterable

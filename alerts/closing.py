@@ -49,7 +49,7 @@ async def close(
     external_url: str,
     schema: DatasourceSchema | None = None,
 ) -> None:
-    """Take all states of rules back to normal, with history and deliveries. Locked by the caller."""
+    """Take all states of rules back to normal and record it. The caller holds the lock."""
     sql = load("alerts", "rules")
     by_no = {rule.rule_no: rule for rule in rules}
     cursor = await conn.execute(sql["open_states"], [list(by_no)])

@@ -29,6 +29,8 @@ POLL_S = 1.0
 WEBHOOK_SHARE = 8
 """A webhook may use one in so many of the calls at once: so many dead receivers delay nobody."""
 
+_dice = random.SystemRandom()
+
 log = structlog.get_logger("alerts.delivery")
 
 
@@ -83,7 +85,8 @@ class Delivery:
                 log.warning("outbox unreadable", reason=type(exc).__name__)
                 await asyncio.sleep(POLL_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), POLL_S * random.uniform(0.8, 1.2))
+                pause_s = POLL_S * _dice.uniform(0.8, 1.2)  # workers must not poll in step
+                await asyncio.wait_for(self._due.wait(), pause_s)
 
     async def _claim(self) -> bool:
         """Start what is due and fits; return whether there may be more."""
@@ -109,7 +112,7 @@ class Delivery:
                 attempts=claim.attempts,
                 age_us=claim.age_us,
                 now_us=now_us(),
-                chance=random.random(),
+                chance=_dice.random(),
             )
             ALERT_DELIVERIES.labels(outcome.verdict).inc()
             await self._outbox.settle(claim, attempt, outcome)

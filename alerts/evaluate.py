@@ -117,7 +117,7 @@ def _pairs(plan: Plan, rows: Rows) -> Iterator[tuple[Ints, Ints]]:
 def _expanded(
     rules: Ints, start: Ints, count: Ints, through: Ints | None
 ) -> Iterator[tuple[Ints, Ints]]:
-    """Yield rules[i] with the rows start[i] … start[i]+count[i]-1 (of `through`), piece by piece."""
+    """Yield rules[i] with rows start[i] … start[i]+count[i]-1 (of `through`), piece by piece."""
     piece = np.cumsum(count) // MAX_PAIRS
     edges = [0, *(np.flatnonzero(np.diff(piece)) + 1).tolist(), len(rules)]
     for low, high in pairwise(edges):

@@ -13,6 +13,7 @@ from alerts.evaluate import (
     Active,
     Candidate,
     State,
+    Step,
     active_states,
     after,
     find_candidates,
@@ -117,22 +118,23 @@ def settle(
         newest = newest_us.get((c.stream_id, suspect.column), -(2**63))
         before = prepared.held.states.get(key, NORMAL)
         steps = judge(c, before, rule.definition.spec.for_us, newest)
-        for step in steps:
-            transitions.append(
-                Transition(
-                    rule=rule,
-                    device=suspect.device,
-                    before=step.before,
-                    level=step.level,
-                    ts_us=step.ts_us,
-                    value=step.value,
-                    shown=shown_value(prepared.schema, rule.definition.key, step.value),
-                )
-            )
+        transitions += [_transition(prepared.schema, suspect, step) for step in steps]
         if steps:
             states[key] = after(steps[-1], int(c.ts_us[-1]))
     transitions.sort(key=lambda t: t.ts_us)
     return transitions, states
+
+
+def _transition(schema: DatasourceSchema, suspect: Suspect, step: Step) -> Transition:
+    return Transition(
+        rule=suspect.rule,
+        device=suspect.device,
+        before=step.before,
+        level=step.level,
+        ts_us=step.ts_us,
+        value=step.value,
+        shown=shown_value(schema, suspect.rule.definition.key, step.value),
+    )
 
 
 def shown_value(schema: DatasourceSchema, key: str, value: float | None) -> Value:

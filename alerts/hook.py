@@ -1,4 +1,4 @@
-"""Alerts inside the readings' transaction: what a reading causes is committed with it, or not at all.
+"""Alerts inside the readings' transaction: a reading commits with what it causes, or not at all.
 
 The steps, under the datasources' advisory locks (held until the commit):
 1. reload rules and states whose version moved;  2. find the readings that contradict a state;
@@ -143,7 +143,7 @@ class AlertHook:
         return prepared
 
     def _load(self, conn: Connection, nos: list[int]) -> None:
-        """Reload what moved. Under the locks, before anything is written: all of it is committed."""
+        """Reload what moved. Under the locks and before any write, so all of it is committed."""
         cells = {no: self._cell(no) for no in nos}
         versions: dict[int, int] = dict(
             conn.execute(self._sql["versions"], {"nos": nos}).fetchall()

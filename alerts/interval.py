@@ -35,7 +35,7 @@ def breach(spec: Spec, codes: Mapping[str, int]) -> Interval:
 
 
 def persists(spec: Spec, codes: Mapping[str, int]) -> Interval:
-    """Return the values that keep a firing rule firing: the breach, widened to the clear threshold."""
+    """Return the values that keep a rule firing: the breach, widened to the clear threshold."""
     if spec.clear_threshold is None:
         return breach(spec, codes)
     return _interval(spec.condition, spec.clear_threshold, None)

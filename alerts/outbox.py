@@ -38,7 +38,7 @@ class Outbox:
         self._sql = load("alerts", "outbox")
 
     async def claim(self, free: int, per_webhook: int, in_flight: Mapping[str, int]) -> list[Claim]:
-        """Claim up to `free` deliveries, oldest first; `in_flight` are this worker's, by webhook."""
+        """Claim up to `free` deliveries, oldest first; `in_flight`: this worker's, by webhook."""
         values = {
             "free": free,
             "per_webhook": per_webhook,

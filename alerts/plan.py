@@ -75,7 +75,7 @@ class Schema(msgspec.Struct, frozen=True):
 
 
 def make_plan(rules: Sequence[Definition], schema: Schema) -> Plan:
-    """Return the plan of a datasource's rules; one whose key or device is unknown judges nothing."""
+    """Return the plan of rules; one whose key or device is unknown judges nothing."""
     fixed: list[tuple[int, int]] = []
     broad: dict[int, list[int]] = {}
     for no, rule in enumerate(rules):

@@ -66,7 +66,7 @@ def _backoff_us(attempts: int, chance: float) -> int:
 
 
 def _asked_us(retry_after: str | None, now_us: int) -> int:
-    """Return the pause that a Retry-After header asks for: seconds or an HTTP date; 0 if neither."""
+    """Return the pause that a Retry-After asks for, in seconds or as a date; 0 if neither."""
     if retry_after is None:
         return 0
     if retry_after.strip().isdecimal():

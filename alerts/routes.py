@@ -23,6 +23,9 @@ from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
 
 From = Annotated[datetime | None, Parameter(query="from", description="readings from this time on")]
+Reached = Annotated[
+    StateName | None, Parameter(query="state", description="the state that was reached")
+]
 To = Annotated[datetime | None, Parameter(query="to", description="readings before this time")]
 
 
@@ -54,7 +57,7 @@ async def list_alert_events(
     alert_id: UUID | None = None,
     datasource_id: UUID | None = None,
     device: str | None = None,
-    state: StateName | None = None,
+    reached: Reached = None,
     from_: From = None,
     to: To = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -66,7 +69,7 @@ async def list_alert_events(
         alert_id=alert_id,
         datasource_id=datasource_id,
         device=device,
-        state=state,
+        state=reached,
         from_=from_,
         to=to,
     )

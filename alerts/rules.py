@@ -86,16 +86,16 @@ class RulePatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: str | UnsetType = UNSET
     key: str | UnsetType = UNSET
-    device: str | None | UnsetType = UNSET
+    device: str | UnsetType | None = UNSET
     condition: str | UnsetType = UNSET
     threshold: Threshold | UnsetType = UNSET
-    threshold_high: float | None | UnsetType = UNSET
-    clear_threshold: float | None | UnsetType = UNSET
+    threshold_high: float | UnsetType | None = UNSET
+    clear_threshold: float | UnsetType | None = UNSET
     for_seconds: float | UnsetType = UNSET
     severity: str | UnsetType = UNSET
-    widget_color: str | None | UnsetType = UNSET
-    material_color: str | None | UnsetType = UNSET
-    icon: str | None | UnsetType = UNSET
+    widget_color: str | UnsetType | None = UNSET
+    material_color: str | UnsetType | None = UNSET
+    icon: str | UnsetType | None = UNSET
     webhooks: list[UUID] | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
 

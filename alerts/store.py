@@ -53,7 +53,7 @@ class RuleStore:
         self._external_url = ground.settings.public_url or ""
 
     async def create(self, new: NewRule) -> AlertView:
-        """Store a rule. Raises NotFound (datasource), Invalid, Conflict at the organisation's bound."""
+        """Store a rule. Raises NotFound (datasource), Invalid, Conflict (too many)."""
         schema = await self._ground.schemas.get_for(self._principal, new.datasource_id)
         rule = defined(new)
         check(rule, _kind(schema, rule.key))
@@ -92,7 +92,7 @@ class RuleStore:
         return await self._views(rows, states), total
 
     async def patch(self, id_: UUID, patch: RulePatch) -> AlertView:
-        """Change a rule; when it then asks something else, its alerts end. Raises NotFound, Invalid."""
+        """Change a rule; if it then asks something else, its alerts end. Raises as `create`."""
         with driver_errors():
             schema = await self._schema_of(id_)
             async with self._ground.pool.connection() as conn, conn.transaction():

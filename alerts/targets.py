@@ -1,5 +1,7 @@
-"""Where webhooks may go. A name is resolved, its addresses are judged, and the connection is made to
-an address that was judged: what the name means a moment later changes nothing.
+"""Where webhooks may go.
+
+A name is resolved, its addresses are judged, and the connection is made to an address that was
+judged: what the name means a moment later changes nothing.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ class TargetRefused(httpcore.ConnectError):
 
 
 def is_public(address: Address) -> bool:
-    """Return whether an address is one of the open internet, also where it wraps an IPv4 address."""
+    """Return whether an address is of the open internet; one that wraps IPv4 counts as that."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:

@@ -76,7 +76,7 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     name: str | UnsetType = UNSET
     url: str | UnsetType = UNSET
-    secret: str | None | UnsetType = UNSET
+    secret: str | UnsetType | None = UNSET
 
 
 class WebhookView(msgspec.Struct, kw_only=True):

@@ -76,7 +76,7 @@ class WebhookStore:
         return _view(_found(await self._one("update_webhook", {**self._scope, **given, "id": id_})))
 
     async def delete(self, id_: UUID) -> None:
-        """Delete a webhook and its deliveries; rules that named it no longer do. Raises NotFound."""
+        """Delete a webhook and its deliveries; rules no longer name it. Raises NotFound."""
         values = {**self._scope, "id": id_, "text": str(id_)}
         with driver_errors():
             async with self._ground.pool.connection() as conn, conn.transaction():

@@ -4,8 +4,7 @@ Readings are (second, value), a list of them per request; outcomes are (second, 
 """
 
 import pytest
-
-from tests.alerts.timelines import play, rule, schema
+from support.timelines import play, rule, schema
 
 HOT = rule("greater_than", 80.0)
 HOT_FOR_10S = rule("greater_than", 80.0, for_seconds=10)

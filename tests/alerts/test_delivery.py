@@ -1,0 +1,324 @@
+"""Webhook delivery: a real outbox, a real receiver, short pauses."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from support.plant import Plant, open_plant
+from support.receiver import CLOSE_EARLY, DRIP, HANG, receiver
+
+from alerts import delivery, retry
+from alerts.delivery import Delivery
+from alerts.hook import AlertHook
+from alerts.views import NewWebhook, WebhookPatch
+from alerts.webhooks import WebhookStore
+from twin.errors import Invalid, NotFound
+
+HOT, COOL = {"temperature": 90.0}, {"temperature": 20.0}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backoff from 20 ms, and a look at the outbox every 20 ms."""
+    monkeypatch.setattr(retry, "FIRST_PAUSE_US", 20_000)
+    monkeypatch.setattr(delivery, "POLL_S", 0.02)
+
+
+def on_plant(url: str, test: Callable[[Plant], Awaitable[None]], **settings: Any) -> None:
+    given = {"webhook_allow_private": True, "webhook_timeout_s": 0.5, **settings}
+
+    async def run() -> None:
+        async with open_plant(url, **given) as plant:
+            await test(plant)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def delivering(plant: Plant) -> AsyncIterator[Delivery]:
+    """Run the worker, woken by the plant's hook."""
+    async with Delivery(plant.ground) as worker:
+        plant.hook = AlertHook(plant.ground, worker.wake)
+        yield worker
+
+
+def webhooks(plant: Plant) -> WebhookStore:
+    return WebhookStore(plant.ground, plant.principal)
+
+
+async def add_webhook(plant: Plant, url: str, secret: str | None = None) -> UUID:
+    view = await webhooks(plant).create(NewWebhook(name="desk", url=url, secret=secret))
+    return view.id
+
+
+async def add_rule(plant: Plant, *targets: UUID) -> None:
+    await plant.add_rule("greater_than", 80, webhooks=[str(t) for t in targets])
+
+
+async def settled(plant: Plant) -> list[tuple[str, int, int | None, str | None]]:
+    """Return (state, attempts, status, error) of every delivery once none is pending."""
+    async with asyncio.timeout(10):
+        while True:
+            rows = await plant.query(
+                "SELECT state, attempts, last_status, last_error"
+                " FROM deliveries ORDER BY delivery_no"
+            )
+            if all(row[0] != "pending" for row in rows):
+                return rows
+            await asyncio.sleep(0.01)
+
+
+def test_a_delivery_is_signed_and_told_once(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url, "s3cret"))
+            await plant.send(("pump-1", 1, HOT))
+            (got,) = await desk.wait(1)
+            assert await settled(plant) == [("delivered", 1, 200, None)]
+        assert got.json["alerts"][0]["labels"]["device"] == "pump-1"
+        assert got.json["alerts"][0]["values"] == {"temperature": 90.0}
+        assert got.json["receiver"] == "desk"
+        signed = got.headers["X-Twinfeed-Timestamp"].encode() + b":" + got.body
+        expected = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
+        assert got.headers["X-Twinfeed-Signature"] == expected
+        assert abs(int(got.headers["X-Twinfeed-Timestamp"]) - time.time()) < 30
+
+    on_plant(database_url, check)
+
+
+@pytest.mark.parametrize("fault", [500, 503, 408, 429, HANG, CLOSE_EARLY, DRIP])
+def test_a_fault_is_retried_with_the_same_id(database_url: str, fault: Any) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver(fault, fault) as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(("", 1, HOT))
+            got = await desk.wait(3)
+            assert [row[:3] for row in await settled(plant)] == [("delivered", 3, 200)]
+        assert len({request.headers["X-Twinfeed-Delivery"] for request in got}) == 1
+        assert len({request.body for request in got}) == 1
+
+    on_plant(database_url, check)
+
+
+def test_retry_after_is_waited_for(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver((429, {"Retry-After": "1"})) as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(("", 1, HOT))
+            await desk.wait(1)
+            first = time.monotonic()
+            await desk.wait(2)
+            assert 0.9 < time.monotonic() - first < 5
+
+    on_plant(database_url, check)
+
+
+def test_another_4xx_is_final(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver(404) as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(("", 1, HOT))
+            error = "The receiver answered 404."
+            await desk.wait(1)
+            assert await settled(plant) == [("failed", 1, 404, error)]
+
+    on_plant(database_url, check)
+
+
+def test_a_redirect_is_not_followed(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver() as inner, delivering(plant):
+            async with receiver((302, {"Location": inner.url})) as desk:
+                await add_rule(plant, await add_webhook(plant, desk.url))
+                await plant.send(("", 1, HOT))
+                await desk.wait(1)
+                assert [row[:3] for row in await settled(plant)] == [("failed", 1, 302)]
+            assert inner.received == []
+
+    on_plant(database_url, check)
+
+
+def test_private_targets_are_refused_when_written_and_when_called(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk, delivering(plant):
+            with pytest.raises(Invalid, match="private or loopback"):
+                await add_webhook(plant, desk.url)
+            rows = await plant.query(  # one that was written while it was allowed
+                "INSERT INTO webhooks (webhook_id, org_id, environment, name, url)"
+                " VALUES (gen_random_uuid(), %s, 'live', 'desk', %s) RETURNING webhook_id",
+                plant.principal.org_id,
+                desk.url,
+            )
+            await add_rule(plant, rows[0][0])
+            await plant.send(("", 1, HOT))
+            async with asyncio.timeout(5):
+                while (await settled(plant)) == []:
+                    await asyncio.sleep(0.01)
+            ((state, attempts, status, error),) = await settled(plant)
+            assert (state, attempts, status) == ("failed", 1, None)
+            assert "private or loopback" in str(error)
+            assert desk.received == []
+
+    on_plant(database_url, check, webhook_allow_private=False)
+
+
+def test_order_is_kept_per_alert_through_failures(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver(500, 500, CLOSE_EARLY, 500) as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            timeline = [HOT, COOL] * 4
+            readings = [(d, n, v) for d in ("a", "b", "c") for n, v in enumerate(timeline)]
+            await plant.send(*readings)
+            await desk.wait(24 + 4)
+            assert [row[0] for row in await settled(plant)] == ["delivered"] * 24
+        answered: dict[str, list[str]] = {}
+        for request in desk.received:
+            alert = request.json["alerts"][0]
+            moments = answered.setdefault(alert["labels"]["device"], [])
+            moment = alert["startsAt"] + alert["status"]
+            if moment not in moments:
+                moments.append(moment)
+        for moments in answered.values():
+            assert moments == sorted(moments)
+            assert len(moments) == 8
+
+    on_plant(database_url, check)
+
+
+def test_a_dead_receiver_delays_nobody_and_gets_only_its_share(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver(*[HANG] * 100) as dead, receiver() as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, dead.url))
+            await plant.send(*((f"pump-{n}", 1, HOT) for n in range(40)))
+            await dead.wait(2)
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            sent = time.monotonic()
+            await plant.send(("other", 2, HOT))
+            await desk.wait(1)
+            assert time.monotonic() - sent < 0.5
+            assert dead.most_open_calls <= 2
+
+    on_plant(database_url, check, webhook_concurrency=16, webhook_timeout_s=3.0)
+
+
+def test_workers_share_the_outbox_without_doubles(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk:
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(*((f"pump-{n}", 1, HOT) for n in range(60)))
+            async with delivering(plant), delivering(plant), delivering(plant):
+                await desk.wait(60)
+                assert await settled(plant) == [("delivered", 1, 200, None)] * 60
+            assert len(desk.received) == 60
+
+    on_plant(database_url, check)
+
+
+def test_a_lost_claim_is_made_again_with_the_same_id(database_url: str) -> None:
+    """A worker that was killed between its call and its record leaves a lease that ends."""
+
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk:
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(("", 1, HOT))
+            await plant.query(
+                "UPDATE deliveries SET attempts = 1,"
+                " claimed_until = now() + interval '0.3 seconds' RETURNING 1"
+            )
+            async with delivering(plant):
+                await asyncio.sleep(0.1)
+                assert desk.received == []
+                await desk.wait(1)
+                assert await settled(plant) == [("delivered", 2, 200, None)]
+
+    on_plant(database_url, check)
+
+
+def test_a_stop_lets_open_calls_end(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver((200, {"after_s": 0.2})) as desk:
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            async with delivering(plant):
+                await plant.send(("", 1, HOT))
+                await desk.wait(1)
+            assert await settled(plant) == [("delivered", 1, 200, None)]
+
+    on_plant(database_url, check)
+
+
+def test_connections_are_kept(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            for second in range(6):
+                await plant.send(("", second, COOL if second % 2 else HOT))
+                await desk.wait(second + 1)
+                await settled(plant)
+            assert desk.connections == 1
+
+    on_plant(database_url, check)
+
+
+def test_a_day_of_failures_ends_it(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver(500) as desk:
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(("", 1, HOT), ("", 2, COOL))
+            await plant.query(
+                "UPDATE deliveries SET created_at = now() - interval '25 hours' RETURNING 1"
+            )
+            async with delivering(plant):
+                await desk.wait(2)
+                first, second = await settled(plant)
+            assert first[:3] == ("failed", 1, 500)
+            assert "Given up after a day" in str(first[3])
+            assert second[0] == "delivered"  # what came after it is no longer held back
+
+    on_plant(database_url, check)
+
+
+def test_the_test_call_says_how_it_went(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver(204, 500) as desk, delivering(plant):
+            id_ = await add_webhook(plant, desk.url, "s3cret")
+            good, bad = [await webhooks(plant).test(id_) for _ in range(2)]
+            listed, total = await webhooks(plant).deliveries(id_, 10, 0)
+        assert (good.state, good.last_status) == ("delivered", 204)
+        assert (bad.state, bad.last_status) == ("failed", 500)
+        assert ([d.delivery_id for d in listed], total) == ([bad.delivery_id, good.delivery_id], 2)
+        assert desk.received[0].json["alerts"][0]["labels"]["alertname"] == "Twinfeed test"
+        assert "X-Twinfeed-Signature" in desk.received[0].headers
+        assert len(desk.received) == 2
+
+    on_plant(database_url, check)
+
+
+def test_webhooks_are_kept_changed_and_deleted(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        store = webhooks(plant)
+        id_ = await add_webhook(plant, "http://127.0.0.1:9/a", "s3cret")
+        changed = await store.patch(id_, WebhookPatch(name="shift desk", secret=None))
+        assert (changed.name, changed.url, changed.has_secret) == (
+            "shift desk",
+            "http://127.0.0.1:9/a",
+            False,
+        )
+        rule = await plant.add_rule("greater_than", 80, webhooks=[str(id_)])
+        await plant.send(("", 1, HOT))
+        await store.delete(id_)
+        assert (await plant.rules.get(rule.id)).webhooks == []
+        assert await plant.query("SELECT * FROM deliveries") == []
+        await plant.send(("", 2, COOL))
+        assert [state for _, _, state in await plant.told()] == ["firing", "normal"]
+        with pytest.raises(NotFound):
+            await store.get(id_)
+        with pytest.raises(NotFound):
+            await store.delete(id_)
+
+    on_plant(database_url, check)
