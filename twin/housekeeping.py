@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from twin.clock import DAY_US, SECOND_US, now_us, to_datetime
 from twin.db.capabilities import Home
-from twin.db.pool import AsyncConnection, conninfo
+from twin.db.pool import AsyncConnection
 from twin.db.queries import load
 from twin.deletion import delete_readings
 from twin.ground import Ground
-from twin.jobs import Job
+from twin.jobs import Job, session
 
 FOLD_INTERVAL_S = 5.0
 """Bounds what reading a total has to add up to a few seconds of batches."""
@@ -36,15 +36,13 @@ def housekeeping_jobs() -> list[Job]:
 
 
 async def _run_fold(ground: Ground) -> None:
-    info = conninfo(ground.database_url, application="twinfeed fold")
-    async with await AsyncConnection.connect(info, autocommit=True) as conn:
+    async with session(ground, "fold") as conn:
         while await fold(conn):
             pass
 
 
 async def _run_purge(ground: Ground) -> None:
-    info = conninfo(ground.database_url, application="twinfeed purge")
-    async with await AsyncConnection.connect(info, autocommit=True) as conn:
+    async with session(ground, "purge") as conn:
         await purge_deleted(conn, ground.capabilities.home, now_us())
 
 

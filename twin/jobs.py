@@ -65,14 +65,27 @@ async def run_once(ground: Ground, job: Job) -> bool:
     if not job.exclusive:
         await job.run(ground)
         return True
-    info = conninfo(ground.database_url, application=f"twinfeed job {job.name}")
-    async with await AsyncConnection.connect(info, autocommit=True) as conn:
+    async with session(ground, f"lock {job.name}") as conn:
         cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", [job.lock_key])
         row = await cursor.fetchone()
         if row is None or not row[0]:
             return False
         await job.run(ground)
         return True
+
+
+@asynccontextmanager
+async def session(ground: Ground, name: str, **options: str) -> AsyncIterator[AsyncConnection]:
+    """Open an autocommit connection of a job's own, with no statement_timeout, for the block.
+
+    The driver's own context manager leaves it open when cancelled while it ends its transaction.
+    """
+    info = conninfo(ground.database_url, application=f"twinfeed {name}", **options)
+    conn = await AsyncConnection.connect(info, autocommit=True)
+    try:
+        yield conn
+    finally:
+        await conn.close()
 
 
 async def _repeat(ground: Ground, job: Job) -> None:

@@ -14,13 +14,13 @@ from psycopg import sql
 
 from twin.clock import DAY_US, now_us, to_datetime
 from twin.db.capabilities import Home
-from twin.db.pool import AsyncConnection, conninfo
+from twin.db.pool import AsyncConnection
 from twin.db.queries import load
 from twin.db.spans import Span, spans
 from twin.deletion import delete_readings
 from twin.ground import Ground
 from twin.housekeeping import pages_of
-from twin.jobs import Job
+from twin.jobs import Job, session
 
 LOCK_TIMEOUT_MS = 500
 """Dropping waits no longer than this for readers and writers, who would queue behind it. Below
@@ -57,8 +57,7 @@ def retention_job(interval_s: float) -> Job:
 
 
 async def _run(ground: Ground) -> None:
-    info = conninfo(ground.database_url, application="twinfeed retention")
-    async with await AsyncConnection.connect(info, autocommit=True) as conn:
+    async with session(ground, "retention") as conn:
         await apply_retention(conn, ground.capabilities.home, now_us())
 
 

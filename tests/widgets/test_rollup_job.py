@@ -1,0 +1,371 @@
+"""The rollups, but for dirty hours, equal the readings: whatever is written, deleted or cut off."""
+
+import asyncio
+import random
+import threading
+import time
+from collections import defaultdict
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from twin.clock import SECOND_US, to_datetime, to_us
+from twin.db.capabilities import Home
+from twin.db.migrate import migrate
+from twin.db.partitions import Partitions
+from twin.db.pool import AsyncConnection, Connection, conninfo
+from twin.db.spans import spans
+from twin.deletion import delete_readings
+from twin.retention import apply_retention
+from twin.rollups import HOUR_US, QUARTER_US, begin, mark_dirty, reader_state
+from widgets import rollup_job
+from widgets.rollup_job import Step, close_slice, move_writers_mark, plan_steps, refresh
+
+BASE_US = to_us(to_datetime(1_772_361_000 * SECOND_US))  # 2026-03-01 10:30
+MINUTE_US = 60 * SECOND_US
+SLOTS = (0, 7, 15)
+
+Row = tuple[int, int, tuple[float | None, ...]]
+"""Stream, time and the values of SLOTS."""
+
+
+class Store:
+    """A migrated database with its marks at BASE_US."""
+
+    def __init__(self, url: str) -> None:
+        self.url = conninfo(url)
+        self.home = migrate(url).home
+        with self.connect() as conn:
+            conn.execute(
+                "UPDATE rollup_mark SET readers_us = %(b)s, writers_us = %(b)s", {"b": BASE_US}
+            )
+            if self.home is Home.NATIVE:
+                conn.execute("UPDATE readings_partitioning SET daily_from = '2026-01-01'")
+
+    def connect(self) -> Connection:
+        return psycopg.connect(self.url, autocommit=True)
+
+    async def connect_async(self) -> AsyncConnection:
+        return await AsyncConnection.connect(self.url, autocommit=True)
+
+    def make_partitions(self, conn: Connection, ts_us: list[int]) -> None:
+        if self.home is Home.NATIVE:
+            Partitions(1000).ensure(conn, np.array(ts_us))
+
+
+def write(conn: Connection, rows: list[Row], hold_s: float = 0) -> None:
+    with conn.transaction():
+        write_open(conn, rows)
+        time.sleep(hold_s)
+
+
+def write_open(conn: Connection, rows: list[Row]) -> None:
+    """What a writer does in its transaction."""
+    mark_us = begin(conn)
+    for stream, ts_us, values in sorted(rows, key=lambda row: row[:2]):
+        conn.execute(
+            "INSERT INTO readings (stream_id, ts, v0, v7, v15) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (stream_id, ts) DO UPDATE SET v0 = coalesce(excluded.v0, readings.v0),"
+            " v7 = coalesce(excluded.v7, readings.v7), v15 = coalesce(excluded.v15, readings.v15)",
+            [stream, to_datetime(ts_us), *values],
+        )
+    streams = np.array([row[0] for row in rows], np.int32)
+    mark_dirty(conn, streams, np.array([row[1] for row in rows], np.int64), mark_us)
+
+
+def aggregated(rows: list[Row], width_us: int) -> dict[tuple[int, int], list[Any]]:
+    """What the rollups should hold: (stream, bucket) → rows, then six cells for each of SLOTS."""
+    groups: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row[:2]):
+        groups[row[0], row[1] // width_us * width_us].append(row)
+    wanted = {}
+    for key, members in groups.items():
+        cells: list[Any] = [len(members)]
+        for i in range(len(SLOTS)):
+            values = [value for row in members if (value := row[2][i]) is not None]
+            cells.append(len(values))
+            if values:
+                cells += [sum(values), min(values), max(values), values[0], values[-1]]
+            else:
+                cells += [None] * 5
+        wanted[key] = cells
+    return wanted
+
+
+def assert_exact(conn: Connection) -> int:
+    """Compare everything in one snapshot. Returns how many buckets could be compared."""
+    cells = ", ".join(f"coalesce(n{i}, 0), s{i}, lo{i}, hi{i}, f{i}, l{i}" for i in SLOTS)
+    compared = 0
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        raw = conn.execute("SELECT stream_id, ts, v0, v7, v15 FROM readings").fetchall()
+        rows: list[Row] = [(r[0], to_us(r[1]), (r[2], r[3], r[4])) for r in raw]
+        ((closed_us,),) = conn.execute("SELECT readers_us FROM rollup_mark").fetchall()
+        dirty = {(s, to_us(h)) for s, h in conn.execute("SELECT stream_id, hour FROM rollup_dirty")}
+        for relation, width_us in (("rollup_1m", MINUTE_US), ("rollup_15m", QUARTER_US)):
+            found = {
+                (r[0], to_us(r[1])): list(r[2:])
+                for r in conn.execute(f"SELECT stream_id, bucket, rows, {cells} FROM {relation}")
+            }
+
+            def trusted(
+                buckets: dict[tuple[int, int], list[Any]],
+            ) -> dict[tuple[int, int], list[Any]]:
+                return {
+                    (stream, bucket): cells
+                    for (stream, bucket), cells in buckets.items()
+                    if bucket < closed_us and (stream, bucket // HOUR_US * HOUR_US) not in dirty
+                }
+
+            wanted = trusted(aggregated(rows, width_us))
+            assert trusted(found) == wanted
+            compared += len(wanted)
+    return compared
+
+
+def some_rows(rng: random.Random, now_us: int) -> list[Row]:
+    """Readings of three streams, mostly recent, some hours late, each with some values absent."""
+    rows: dict[tuple[int, int], Row] = {}
+    for _ in range(rng.randint(1, 30)):
+        age_us = int(rng.expovariate(1 / (20 * MINUTE_US))) - MINUTE_US
+        ts_us = (now_us - age_us) // (7 * SECOND_US) * (7 * SECOND_US)  # so that some collide
+        stream = rng.randint(1, 3)
+        values = tuple(rng.choice((None, float(rng.randint(-50, 50)))) for _ in SLOTS)
+        rows[stream, ts_us] = (stream, ts_us, values)
+    return list(rows.values())
+
+
+class CutOff(Exception):
+    """The process ends here."""
+
+
+class CutConnection:
+    """A connection over which only so many more statements go."""
+
+    def __init__(self, conn: AsyncConnection, statements: int) -> None:
+        self._conn = conn
+        self._left = statements
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conn, name)
+
+    async def execute(self, *args: Any) -> Any:
+        if not self._left:
+            raise CutOff
+        self._left -= 1
+        return await self._conn.execute(*args)
+
+
+@pytest.fixture
+def store(database_url: str) -> Store:
+    return Store(database_url)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_exact_through_random_writes_deletions_and_cut_off_refreshes(
+    store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_job, "MARK_LOCK_TIMEOUT_MS", 20)
+    rng = random.Random(seed)
+    compared = asyncio.run(_random_history(store, rng))
+    assert compared > 100
+
+
+async def _random_history(store: Store, rng: random.Random) -> int:
+    now_us = BASE_US + 5 * MINUTE_US
+    compared = 0
+    with store.connect() as conn, store.connect() as slow:
+        store.make_partitions(conn, [BASE_US - 48 * HOUR_US, BASE_US, BASE_US + 48 * HOUR_US])
+        async with await store.connect_async() as work:
+            open_writer: AbstractContextManager[Any] | None = None
+            for _ in range(60):
+                match rng.choice(("write", "write", "slow", "delete", "empty", "refresh", "cut")):
+                    case "write":
+                        if open_writer is None:  # or it would wait for the open one's rows
+                            write(conn, some_rows(rng, now_us))
+                    case "slow" if open_writer is None:
+                        open_writer = slow.transaction()
+                        open_writer.__enter__()
+                        write_open(slow, some_rows(rng, now_us))
+                    case "slow" if open_writer is not None:
+                        open_writer.__exit__(None, None, None)
+                        open_writer = None
+                    case "delete" | "empty" as how:
+                        if open_writer is None:
+                            until_us = now_us - rng.randint(0, 60) * MINUTE_US
+                            from_us = until_us - rng.randint(1, 40) * MINUTE_US
+                            streams = {0: rng.sample((1, 2, 3), rng.randint(1, 3))}
+                            slot = None if how == "delete" else rng.choice(SLOTS)
+                            await delete_readings(
+                                work, store.home, streams, from_us, until_us, slot
+                            )
+                    case "refresh":
+                        await refresh(work, store.home, now_us)
+                    case "cut":
+                        cut: Any = CutConnection(work, rng.randint(1, 20))
+                        with suppress(CutOff):
+                            await refresh(cut, store.home, now_us)
+                now_us += rng.randint(0, 8) * MINUTE_US
+                compared += assert_exact(conn)
+            if open_writer is not None:
+                open_writer.__exit__(None, None, None)
+            await refresh(work, store.home, now_us + 30 * MINUTE_US)
+            assert conn.execute("SELECT count(*) FROM rollup_dirty").fetchone() == (0,)
+            return compared + assert_exact(conn)
+
+
+def test_exact_in_every_snapshot_while_writers_and_refresh_race(store: Store) -> None:
+    clock_us = [BASE_US + 5 * MINUTE_US]
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def guarded(work: Any) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as exc:  # a thread's failure is the test's
+                failures.append(exc)
+                stop.set()
+
+        return threading.Thread(target=run)
+
+    def writer(stream: int) -> None:
+        rng = random.Random(stream)
+        with store.connect() as conn:
+            while not stop.is_set():
+                rows = [(stream, *row[1:]) for row in some_rows(rng, clock_us[0])]
+                unique = {row[:2]: row for row in rows}
+                write(conn, list(unique.values()), hold_s=rng.random() * 0.05)
+
+    def refresher() -> None:
+        async def loop() -> None:
+            async with await store.connect_async() as conn:
+                while not stop.is_set():
+                    await refresh(conn, store.home, clock_us[0])
+                    clock_us[0] += 3 * MINUTE_US
+
+        asyncio.run(loop())
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [BASE_US + day * 24 * HOUR_US for day in range(-40, 41)])
+        threads = [guarded(lambda s=s: writer(s)) for s in (1, 2, 3)] + [guarded(refresher)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 4
+        compared = 0
+        while time.monotonic() < deadline and not stop.is_set():
+            compared += assert_exact(conn)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+    assert compared > 100
+
+
+def test_an_import_of_old_recordings_becomes_clean_in_bounded_steps(store: Store) -> None:
+    start_us = BASE_US - 12 * 365 * 24 * HOUR_US
+    rows: list[Row] = [
+        (1, start_us + i * 300 * SECOND_US, (float(i), None, 1.0)) for i in range(2000)
+    ]
+
+    async def clean() -> None:
+        async with await store.connect_async() as work:
+            state = await reader_state(work, [1, 2], start_us + 1, BASE_US)
+            assert len(state.dirty_hours_us) == len({ts // HOUR_US for _, ts, _ in rows})
+            assert state.dirty_hours_us[0] == start_us // HOUR_US * HOUR_US
+            assert (await reader_state(work, [2], start_us, BASE_US)).dirty_hours_us == ()
+            await refresh(work, store.home, BASE_US + HOUR_US)
+            state = await reader_state(work, [1], start_us, BASE_US)
+            assert state.dirty_hours_us == ()
+            assert state.closed_us > BASE_US
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [row[1] for row in rows])
+        write(conn, rows)
+        asyncio.run(clean())
+        assert assert_exact(conn) > 2000
+
+
+def test_exact_after_a_day_was_dropped_whole(store: Store) -> None:
+    rows: list[Row] = [
+        (stream, BASE_US - hour * HOUR_US, (1.0, None, float(hour)))
+        for stream in (1, 2)
+        for hour in range(1, 72)
+    ]
+
+    async def age() -> None:
+        async with await store.connect_async() as work:
+            await refresh(work, store.home, BASE_US + HOUR_US)
+            await apply_retention(work, store.home, BASE_US + 10 * 24 * HOUR_US)
+            assert await spans(work, store.home, 0, BASE_US + HOUR_US) == []
+            await refresh(work, store.home, BASE_US + 10 * 24 * HOUR_US)
+
+    with store.connect() as conn:
+        conn.execute("INSERT INTO organisations (tenant_id, name) VALUES ('org_1', 'x')")
+        conn.execute(
+            "INSERT INTO datasources (id, org_id, environment, name, retention_days)"
+            " VALUES (gen_random_uuid(), 1, 'live', 'x', 2)"
+        )
+        store.make_partitions(conn, [row[1] for row in rows])
+        write(conn, rows)
+        asyncio.run(age())
+        assert_exact(conn)
+        assert conn.execute("SELECT count(*) FROM rollup_1m").fetchone() == (0,)
+        assert conn.execute("SELECT count(*) FROM rollup_15m").fetchone() == (0,)
+
+
+def test_exact_after_late_rows_in_a_full_day_also_in_the_columnstore(store: Store) -> None:
+    rows: list[Row] = [
+        (stream, BASE_US - second * SECOND_US, (1.0, None, float(second)))
+        for stream in (1, 2)
+        for second in range(1, 3000)
+    ]
+
+    async def clean() -> None:
+        async with await store.connect_async() as work:
+            await refresh(work, store.home, BASE_US + HOUR_US)
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [BASE_US])
+        write(conn, rows)
+        asyncio.run(clean())
+        if store.home is Home.COMMUNITY:
+            conn.execute("SELECT compress_chunk(c) FROM show_chunks('readings') AS c")
+        write(
+            conn, [(1, BASE_US - 600 * SECOND_US, (None, 5.0, 5.0)), (2, BASE_US - 1, (2.0,) * 3)]
+        )
+        assert_exact(conn)
+        asyncio.run(clean())
+        assert conn.execute("SELECT count(*) FROM rollup_dirty").fetchone() == (0,)
+        assert assert_exact(conn) > 100
+
+
+def test_a_writer_that_takes_long_keeps_the_mark_where_it_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_job, "MARK_LOCK_TIMEOUT_MS", 20)
+
+    async def refreshed() -> bool:
+        async with await store.connect_async() as work:
+            await move_writers_mark(work, BASE_US + HOUR_US)
+            return await close_slice(work, store.home)
+
+    with store.connect() as slow:
+        store.make_partitions(slow, [BASE_US])
+        with slow.transaction():
+            begin(slow)
+            assert not asyncio.run(refreshed())
+    assert asyncio.run(refreshed())
+
+
+def test_steps_are_bounded_and_keep_a_pair_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollup_job, "STEP_PAIRS", 2)
+    entries = [(1, 5, 100), (2, 5, 100), (3, 6, 100), (4, 7, 100), (5, 5, 130)]
+    assert plan_steps(entries, lambda first, hour: hour - first < 24) == [
+        Step([1, 2, 3], [(5, 100), (6, 100)]),
+        Step([4], [(7, 100)]),
+        Step([5], [(5, 130)]),
+    ]

@@ -1,0 +1,86 @@
+-- Folding, retention and purging.
+
+-- name: fold
+-- Move the oldest entries into the totals and into the keys' first and last seen, by event time.
+-- Entries of a datasource that is gone are dropped. Returns how many entries were folded.
+WITH gone AS (
+    DELETE FROM ingest_log
+    WHERE entry_id IN (SELECT entry_id FROM ingest_log ORDER BY entry_id LIMIT %s)
+    RETURNING datasource_no, readings, first_ts, last_ts, slots
+),
+counted AS (
+    INSERT INTO datasource_totals AS t (datasource_no, readings)
+    SELECT datasource_no, sum(gone.readings)
+    FROM gone
+    JOIN datasources USING (datasource_no)
+    GROUP BY datasource_no
+    ON CONFLICT (datasource_no) DO UPDATE SET readings = t.readings + excluded.readings
+),
+seen AS (
+    SELECT datasource_no, slot, min(first_ts) AS first_ts, max(last_ts) AS last_ts
+    FROM gone
+    CROSS JOIN LATERAL unnest(slots) AS slot
+    GROUP BY datasource_no, slot
+),
+dated AS (
+    UPDATE data_keys AS k
+    SET
+        first_seen = least(k.first_seen, seen.first_ts),
+        last_seen = greatest(k.last_seen, seen.last_ts)
+    FROM seen
+    WHERE k.datasource_no = seen.datasource_no AND k.slot = seen.slot
+        AND (
+            k.first_seen IS NULL OR k.last_seen IS NULL
+            OR seen.first_ts < k.first_seen OR seen.last_ts > k.last_seen
+        )
+)
+SELECT count(*) FROM gone
+
+-- name: deleted_datasources
+SELECT datasource_no FROM datasources WHERE deleted_at < %s ORDER BY deleted_at LIMIT %s
+
+-- name: pages
+SELECT page, array_agg(stream_id ORDER BY stream_id)
+FROM streams
+WHERE datasource_no = %s
+GROUP BY page
+
+-- name: purge_datasource
+-- Streams, keys, labels, rules and the rest go with the row; the log has no reference to it.
+WITH logged AS (DELETE FROM ingest_log WHERE datasource_no = %(no)s)
+DELETE FROM datasources WHERE datasource_no = %(no)s
+
+-- name: retentions
+-- Every datasource's retention; a deleted one is about to go and keeps nothing.
+SELECT datasource_no, CASE WHEN deleted_at IS NULL THEN retention_days ELSE 1 END
+FROM datasources
+
+-- name: limit_lock_wait
+SELECT set_config('lock_timeout', %s, true)
+
+-- name: lock_span
+-- Keeps writers, not readers, away from a partition or chunk while it is counted.
+LOCK TABLE {relation} IN SHARE ROW EXCLUSIVE MODE
+
+-- name: settle_span
+-- Log the readings that go with a partition or chunk, and mark its hours dirty, in one pass.
+WITH going AS (
+    SELECT stream_id, date_trunc('hour', ts, 'UTC') AS hour, count(*) AS rows
+    FROM {relation}
+    GROUP BY 1, 2
+),
+dirty AS (
+    INSERT INTO rollup_dirty (stream_id, hour) SELECT stream_id, hour FROM going
+)
+INSERT INTO ingest_log (datasource_no, readings)
+SELECT s.datasource_no, -sum(going.rows)
+FROM going
+JOIN streams AS s USING (stream_id)
+WHERE s.page = 0
+GROUP BY s.datasource_no
+
+-- name: drop_partition
+DROP TABLE {relation}
+
+-- name: drop_chunk
+SELECT drop_chunks('readings', older_than => %(to)s::timestamptz, newer_than => %(from)s::timestamptz)

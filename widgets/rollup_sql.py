@@ -1,0 +1,61 @@
+"""The statements that fill the rollup tables: 16 slots times six aggregates, made once.
+
+Pure. Columns per slot i: n{i} count (NULL without a value), s{i} sum, lo{i}, hi{i}, and by time the
+first f{i} and last l{i}.
+"""
+
+from functools import cache
+from typing import Literal, LiteralString
+
+from psycopg import sql
+
+from twin.batch import PAGE_SLOTS
+from twin.db.queries import load
+
+_COLUMNS = "n{i}, s{i}, lo{i}, hi{i}, f{i}, l{i}"
+_AGGREGATES = (
+    "count(r.v{i})::int4 AS n{i}, sum(r.v{i}) AS s{i}, min(r.v{i}) AS lo{i}, max(r.v{i}) AS hi{i}"
+)
+_VALUES = (
+    "NULLIF(m.n{i}, 0), m.s{i}, m.lo{i}, m.hi{i},"
+    " CASE WHEN m.n{i} > 0 THEN coalesce(opening.v{i}, {earliest}) END,"
+    " CASE WHEN m.n{i} > 0 THEN coalesce(closing.v{i}, {latest}) END"
+)
+_COMBINED = (
+    "sum(n{i})::int4, sum(s{i}), min(lo{i}), max(hi{i}),"
+    " (array_agg(f{i} ORDER BY bucket) FILTER (WHERE f{i} IS NOT NULL))[1],"
+    " (array_agg(l{i} ORDER BY bucket DESC) FILTER (WHERE l{i} IS NOT NULL))[1]"
+)
+
+
+@cache
+def aggregate(source: Literal["from_range", "from_pairs"]) -> sql.Composed:
+    """Return the statement that aggregates readings of [%(from)s, %(to)s) into both widths.
+
+    `from_range`: all streams. `from_pairs`: the hours since 1970 %(hours)s of the streams
+    %(streams)s.
+    """
+    return _template("aggregate").format(
+        source=_template(source),
+        columns=_each_slot(_COLUMNS),
+        aggregates=_each_slot(_AGGREGATES),
+        values=_each_slot(_VALUES),
+        combined=_each_slot(_COMBINED),
+    )
+
+
+def _each_slot(template: LiteralString) -> sql.Composed:
+    return sql.SQL(", ").join(_slot(template, i) for i in range(PAGE_SLOTS))
+
+
+def _slot(template: LiteralString, i: int) -> sql.Composed:
+    column = sql.SQL("v{}").format(sql.Literal(i))
+    return sql.SQL(template).format(
+        i=sql.Literal(i),
+        earliest=_template("earliest").format(v=column),
+        latest=_template("latest").format(v=column),
+    )
+
+
+def _template(name: str) -> sql.SQL:
+    return sql.SQL(load("widgets", "rollups")[name].decode())
