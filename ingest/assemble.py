@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from ingest.block import Block
-from twin.batch import Int64s, Rows
+from twin.batch import Floats, Int32s, Int64s, Rows
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -21,12 +21,13 @@ class Batch(msgspec.Struct, frozen=True):
 
     def page0_owners(self) -> Int64s:
         """Return the owner of each reading: rows of page 0."""
-        return self.owner[self.owner % 2 == 0]
+        readings: Int64s = self.owner[self.owner % 2 == 0]
+        return readings
 
 
 def assemble(blocks: Sequence[Block]) -> Batch:
     """Return the rows of blocks, in the order given, as one batch."""
-    owner = np.concatenate([_owners(b) for b in blocks])
+    owner = _owners(blocks)
     if len(blocks) == 1:
         first = blocks[0]
         stream_id, ts_us, values = first.stream_id, first.ts_us, first.values
@@ -36,11 +37,12 @@ def assemble(blocks: Sequence[Block]) -> Batch:
         values = np.concatenate([b.values for b in blocks])
     if not _is_sorted(stream_id, ts_us):
         order = np.lexsort((ts_us, stream_id))  # stable: equal pairs stay in the order of arrival
-        stream_id, ts_us, values, owner = (a[order] for a in (stream_id, ts_us, values, owner))
+        stream_id, ts_us = stream_id[order], ts_us[order]
+        values, owner = values[order], owner[order]
         is_first = np.ones(len(order), dtype=bool)
         is_first[1:] = (stream_id[1:] != stream_id[:-1]) | (ts_us[1:] != ts_us[:-1])
         if not is_first.all():
-            starts = is_first.nonzero()[0]
+            starts = np.flatnonzero(is_first)
             values = _last_of_each(values, starts)
             stream_id, ts_us, owner = stream_id[starts], ts_us[starts], owner[starts]
     return Batch(Rows(stream_id, ts_us, values), owner)
@@ -53,18 +55,23 @@ def select(batch: Batch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Ba
     return Batch(picked, batch.owner[mask])
 
 
-def _owners(block: Block) -> Int64s:
-    owner = np.full(len(block), block.datasource_no * 2 + 1, dtype=np.int64)
-    owner[: block.readings] -= 1
+def _owners(blocks: Sequence[Block]) -> Int64s:
+    lengths = [len(b.stream_id) for b in blocks]
+    owner = np.repeat(np.array([b.datasource_no * 2 for b in blocks], dtype=np.int64), lengths)
+    end = 0
+    for block, length in zip(blocks, lengths, strict=True):
+        end += length
+        if length > block.readings:
+            owner[end - length + block.readings : end] += 1
     return owner
 
 
-def _is_sorted(stream_id: np.ndarray, ts_us: np.ndarray) -> bool:  # type: ignore[type-arg]
+def _is_sorted(stream_id: Int32s, ts_us: Int64s) -> bool:
     step = np.diff(stream_id)
     return bool(((step > 0) | ((step == 0) & (np.diff(ts_us) > 0))).all())
 
 
-def _last_of_each(values: np.ndarray, starts: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _last_of_each(values: Floats, starts: Int64s) -> Floats:
     """Return, per group and column, the last value that is not absent."""
     place = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
     last = np.maximum.reduceat(place, starts, axis=0)

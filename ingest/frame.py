@@ -17,7 +17,7 @@ _HEAD_BYTES = 2 + 4 + 4 + 4 + 8
 
 def used_columns(rows: Rows) -> list[int]:
     """Return the columns that hold a value in any row: only these are sent."""
-    return [int(c) for c in (~np.isnan(rows.values)).any(axis=0).nonzero()[0]]
+    return [int(c) for c in np.flatnonzero((~np.isnan(rows.values)).any(axis=0))]
 
 
 def encode(rows: Rows, columns: list[int]) -> bytes:

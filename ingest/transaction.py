@@ -58,11 +58,11 @@ class Merging:
             )
             for n in names
         ]
-        return sql.SQL(_SQL["upsert"].decode()).format(  # type: ignore[arg-type]
+        return sql.SQL(_SQL["upsert"].decode()).format(
             columns=sql.SQL(", ").join(names),
             merge=sql.SQL(", ").join(merge),
             differs=sql.SQL(" OR ").join(differs),
-            is_new=sql.SQL(self._is_new),  # type: ignore[arg-type]
+            is_new=sql.SQL(self._is_new),
         )
 
 

@@ -12,7 +12,7 @@ import click
 import structlog
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from twin import logs, runtime
 from twin.db.capabilities import Capabilities
@@ -64,9 +64,9 @@ def serve(settings: Settings) -> None:
         http_server(settings).serve()
 
 
-def http_server(settings: Settings) -> Server:
+def http_server(settings: Settings) -> MPServer:
     """Return the server of worker processes; its `serve()` blocks until a signal."""
-    return Server(
+    return MPServer(
         "twin.app:application",
         factory=True,
         address=settings.host,

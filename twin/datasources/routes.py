@@ -117,7 +117,8 @@ async def patch_data_key(
     schema = await ground.schemas.get_for(principal, datasource_id)
     await store.patch_key(schema, key, data)
     learned = await store.learned(schema.no)
-    return next(item for item in learned["data_keys"] if item.key == key)
+    seen: list[SeenDataKey] = learned["data_keys"]
+    return next(item for item in seen if item.key == key)
 
 
 @post("/v1/datasources/{datasource_id:uuid}/keys", status_code=201, tags=["ingest keys"])

@@ -152,8 +152,8 @@ class DatasourceStore:
                     raise NotFound(NO_DATASOURCE)
                 await send_on(conn, KEYS_TOPIC)
         self._ground.keys.forget()
-        for kind in ("data", "alerts"):
-            self._ground.versions.bump(kind, row[0])  # type: ignore[arg-type]
+        self._ground.versions.bump("data", row[0])
+        self._ground.versions.bump("alerts", row[0])
         await self._ground.schemas.moved(row[0])
 
     async def ingest_keys(self, no: int) -> list[IngestKey]:
@@ -227,7 +227,7 @@ class DatasourceStore:
 
     async def _holds(self, schema: DatasourceSchema, key: str) -> bool:
         data_key = schema.keys[key]
-        query = pgsql.SQL(_SQL["slot_holds_value"].decode()).format(  # type: ignore[arg-type]
+        query = pgsql.SQL(_SQL["slot_holds_value"].decode()).format(
             column=pgsql.Identifier(f"v{data_key.column}")
         )
         with driver_errors():
@@ -239,7 +239,7 @@ class DatasourceStore:
     async def _update(
         self, table: str, changes: dict[str, Any], where: dict[str, Any], *, touch: bool = False
     ) -> None:
-        sets = [
+        sets: list[pgsql.Composable] = [
             pgsql.SQL("{} = {}").format(pgsql.Identifier(c), pgsql.Placeholder(c)) for c in changes
         ]
         if touch:

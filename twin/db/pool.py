@@ -21,7 +21,7 @@ POOL_WAIT_S = 5.0
 
 def conninfo(url: str, *, application: str = "twinfeed", **options: str) -> str:
     """Return a connection string for a URL with our schema, UTC and session options set."""
-    given = conninfo_to_dict(url)
+    given: dict[str, Any] = dict(conninfo_to_dict(url))
     wanted = {"search_path": f"{SCHEMA},public", "timezone": "UTC", **options}
     parts = [str(given.pop("options", "") or "")]
     parts += [f"-c {name}={value}" for name, value in wanted.items()]

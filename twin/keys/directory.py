@@ -5,6 +5,7 @@ Answers are cached by the key's hash until its expiry and dropped on every notif
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -93,7 +94,7 @@ class KeyDirectory:
     def _may_cache(self, generation: int) -> bool:
         return self._notifier.connected and generation == self._generation
 
-    async def _fetch(self, query: str, hashed: bytes) -> tuple[object, ...] | None:
+    async def _fetch(self, query: str, hashed: bytes) -> tuple[Any, ...] | None:
         with driver_errors():
             async with self._pool.connection() as conn:
                 cursor = await conn.execute(self._sql[query], [hashed])
