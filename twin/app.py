@@ -13,6 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from alerts.closing import jobs as alert_jobs
 from alerts.delivery import Delivery
 from alerts.hook import AlertHook
 from alerts.routes import routes as alert_routes
@@ -88,6 +89,7 @@ def background_jobs(ground: Ground) -> list[jobs.Job]:
     """Return the jobs that keep a server in order."""
     settings = ground.settings
     found = [
+        *alert_jobs(),
         *housekeeping_jobs(),
         retention_job(settings.retention_interval_s),
         rollup_job(settings.rollup_interval_s),

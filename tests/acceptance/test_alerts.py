@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.desk import Desk, open_desk
-from support.server import Datasource, RunningServer
+from support.server import Datasource, RunningServer, launch
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -200,8 +200,6 @@ def test_a_deleted_datasource_resolves_its_alerts(server: RunningServer, desk: D
 
 
 def test_a_killed_server_delivers_what_it_had_committed(database_url: str, desk: Desk) -> None:
-    from support.server import launch
-
     first = launch(database_url)
     plant = first.datasource()
     webhook = created(first, "/v1/webhooks", {"name": "desk", "url": "http://127.0.0.1:9/"})
@@ -222,7 +220,7 @@ def test_a_killed_server_delivers_what_it_had_committed(database_url: str, desk:
 def test_from_reading_to_webhook_within_a_tenth_of_a_second(
     own_server: RunningServer, desk: Desk
 ) -> None:
-    """A thousand rules; the bound of the product is at the 99th percentile, loosened here for CI."""
+    """With a thousand rules. The 99th percentile is the benchmark's; here the median is bounded."""
     plant = own_server.datasource()
     webhook = add_webhook(own_server, desk)
     for n in range(1000):
