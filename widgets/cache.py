@@ -81,13 +81,14 @@ class AnswerCache:
             return entry
         task = self._asking.get(key)
         if task is None:
-            task = asyncio.ensure_future(self._ask(key, ask))
+            task = asyncio.ensure_future(self._ask(key, ask, self._generation))
             self._asking[key] = task
             task.add_done_callback(lambda done: self._asked(key, done))
         return await asyncio.shield(task)
 
-    async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[Entry]]) -> Entry:
-        generation = self._generation
+    async def _ask(
+        self, key: Hashable, ask: Callable[[], Awaitable[Entry]], generation: int
+    ) -> Entry:
         entry = await ask()
         if generation == self._generation and entry.size_bytes <= self._max_bytes // 4:
             self._entries[key] = entry

@@ -4,6 +4,8 @@ Pure. A series is a mapping from bucket begin to value; several series share the
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TypeGuard
 
 from widgets.answers import Value
 
@@ -37,16 +39,15 @@ def _carried(shown: list[Value]) -> list[Value]:
 def _interpolated(labels: Sequence[int], shown: list[Value]) -> list[Value]:
     result = list(shown)
     known = [i for i, value in enumerate(shown) if value is not None]
-    for left, right in zip(known, known[1:], strict=False):
+    for left, right in pairwise(known):
         low, high = shown[left], shown[right]
         if not (_is_number(low) and _is_number(high)):
             continue
-        assert isinstance(low, int | float) and isinstance(high, int | float)
         length_us = labels[right] - labels[left]
         for i in range(left + 1, right):
             result[i] = low + (high - low) * ((labels[i] - labels[left]) / length_us)
     return result
 
 
-def _is_number(value: Value) -> bool:
+def _is_number(value: Value) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -67,9 +67,9 @@ def parse_span(text: str) -> Span:
 def parse_moment(text: str, zone: ZoneInfo) -> int:
     """Return a moment in microseconds since the epoch.
 
-    Accepts RFC 3339 text, text without an offset (then in `zone`), a date (its local midnight), or a
-    number whose unit is told by its size: below 1e11 s, 1e14 ms, 1e17 µs, else ns. A `+` that a query
-    string turned into a space is mended. Raises ValueError.
+    Accepts RFC 3339 text, text without an offset (then in `zone`), a date (its local midnight), or
+    a number whose unit is told by its size: below 1e11 s, 1e14 ms, 1e17 µs, else ns. A `+` that a
+    query string turned into a space is mended. Raises ValueError.
     """
     text = text.strip()
     moment_us = _number(text) if _NUMBER.fullmatch(text) else _iso(text, zone)
@@ -79,7 +79,7 @@ def parse_moment(text: str, zone: ZoneInfo) -> int:
 
 
 def before(moment_us: int, span: Span, zone: ZoneInfo) -> int:
-    """Return the moment a span earlier; days, weeks and months are counted on the local calendar."""
+    """Return the moment a span earlier; days and longer are counted on the local calendar."""
     if span.unit in ("s", "m", "h"):
         return max(moment_us - span.nominal_us, MIN_US)
     local = to_datetime(moment_us).astimezone(zone)

@@ -38,7 +38,7 @@ _COMBINED = {
 class Question(msgspec.Struct, frozen=True):
     """One key's aggregate over streams and a stretch of time.
 
-    `column`: the slot's column within its page. `window` may be None when grouping needs no buckets.
+    `column`: the slot's column within its page. `window` is None when grouping needs no buckets.
     """
 
     streams: tuple[int, ...]
@@ -120,8 +120,8 @@ def _branch(
             " AND ts >= {begin} AND ts < {stop} AND {v} IS NOT NULL"
         ).format(**names)
     return sql.SQL(
-        "SELECT stream_id AS grp, bucket AS t, {n} AS n, {s} AS s, {lo} AS lo, {hi} AS hi, {f} AS f,"
-        " {l} AS l FROM {relation} AS r"
+        "SELECT stream_id AS grp, bucket AS t, {n} AS n, {s} AS s, {lo} AS lo, {hi} AS hi,"
+        " {f} AS f, {l} AS l FROM {relation} AS r"
         " WHERE stream_id = ANY(%(streams)s) AND bucket >= {begin} AND bucket < {stop} AND {n} > 0"
         " AND NOT EXISTS (SELECT FROM rollup_dirty AS d WHERE d.stream_id = r.stream_id"
         " AND d.hour = date_trunc('hour', r.bucket))"
@@ -182,10 +182,12 @@ _RAW_ROWS = (
     "SELECT stream_id AS grp, ts AS t, {v} AS v FROM readings WHERE stream_id = ANY(%(streams)s)"
     " AND ts >= %(from)s AND ts < %(end)s AND {v} IS NOT NULL LIMIT %(cap)s"
 )
-# Each value against the one before of its stream, which may lie before the window. A counter that
-# fell began anew at 0: it rose by what it shows (as Prometheus' increase()).
+# Each value against the one before of its stream, which may lie before the window; the very first
+# has no rise, but counts against the bound. A counter that fell began anew at 0: it rose by what it
+# shows (as Prometheus' increase()).
 _STEPS = (
-    "SELECT grp, t, CASE WHEN v >= was THEN v - was ELSE v END AS rise, seconds FROM ("
+    "SELECT grp, t, seconds,"
+    " CASE WHEN v >= was THEN v - was WHEN was IS NOT NULL THEN v END AS rise FROM ("
     "SELECT grp, t, v, lag(v) OVER w AS was,"
     " extract(epoch FROM t - lag(t) OVER w)::float8 AS seconds"
     " FROM ((" + _RAW_ROWS + ") UNION ALL"
@@ -193,7 +195,7 @@ _STEPS = (
     "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts < %(from)s"
     " AND ts >= %(from)s - interval '31 days' AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 1) AS p"
     ") AS raw WINDOW w AS (PARTITION BY grp ORDER BY t)) AS steps"
-    " WHERE t >= %(from)s AND was IS NOT NULL"
+    " WHERE t >= %(from)s"
 )
 
 

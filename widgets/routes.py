@@ -1,7 +1,7 @@
 """HTTP: /v1/widgets and /v1/data."""
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -102,7 +102,7 @@ async def delete_widget(widget_id: UUID, principal: Principal, widgets: Widgets)
 async def widget_data(
     widget_id: UUID, request: Ask, principal: Principal, widgets: Widgets
 ) -> Response[bytes]:
-    """Answer a saved widget's data; range, from, to, bucket, points … may be chosen for this answer."""
+    """Answer a saved widget's data; window, bucket and the like may be chosen for this answer."""
     principal.require("read")
     widget = await widgets.store.get(principal, widget_id)
     spec, at = overridden(widget.spec, request.query_params.multi_items(), widgets.max_points)
@@ -111,7 +111,7 @@ async def widget_data(
 
 @get("/v1/data/{widget_type:str}", tags=["widgets"], responses=_ANSWERS, response_headers=_TAGGED)
 async def ad_hoc_data(
-    widget_type: Literal["line", "bar", "single", "double"],
+    widget_type: str,
     request: Ask,
     principal: Principal,
     widgets: Widgets,

@@ -23,12 +23,12 @@ MARK_KEPT_S = 5.0
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One group of an answer: bucket begin or None, stream id or value or None, count, aggregate."""
+    """One group: bucket begin or None, stream id or value or None, count, aggregate, envelope."""
 
     bucket_us: int | None
     group: float | None
     count: int
-    value: float
+    value: float | None
     low: float | None
     high: float | None
 
@@ -65,10 +65,10 @@ class Reader:
                 rows = [_row(record) for record in await _fetch(conn, query)]
         if query.max_rows and sum(row.count for row in rows) > query.max_rows:
             raise Invalid(
-                f"This needs more than {query.max_rows} readings one by one: choose a shorter range,"
-                " one device, or another aggregate than median, p95, p99, delta and rate."
+                f"This needs more than {query.max_rows} readings one by one: choose a shorter"
+                " range, one device, or another aggregate than median, p95, p99, delta and rate."
             )
-        return rows
+        return [row for row in rows if row.value is not None]
 
     async def newest(
         self, streams: tuple[int, ...], column: int, from_us: int, end_us: int, near_us: int

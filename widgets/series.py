@@ -101,7 +101,7 @@ async def label_bar(
     rows = await reader.groups(_question(spec, subject, window, "value"))
     if len(rows) > max_bars:
         raise _too_many("label", f"{len(rows)} values", max_bars)
-    counts = sorted((_label(subject, row), int(row.value)) for row in rows)
+    counts = sorted((_label(subject, row), int(row.value or 0)) for row in rows)
     return BarAnswer(
         title=spec.title,
         unit=spec.unit,
@@ -146,7 +146,7 @@ async def _shown(
     reader: Reader,
     tracks: list[Track],
 ) -> list[Track]:
-    """Return the tracks of `series`: per device where grouped so, per key where there are several."""
+    """Return the tracks of `series`: per device if grouped so, per key if there are several."""
     if spec.group_by != "device":
         return tracks if len(tracks) > 1 else []
     if sum(len(subject.streams(spec.device)) for subject in subjects) > MAX_SERIES:

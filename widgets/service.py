@@ -1,8 +1,8 @@
 """Answers a widget's data: from the cache when nothing it depends on has moved, else by asking.
 
-Invariant: versions are read before the data they stand for, so an answer may be newer than its cache
-key but never older. While notifications are lost, changes on other hosts could go unseen: every
-question then goes to the database.
+Invariant: versions are read before the data they stand for, so an answer may be newer than its
+cache key but never older. While notifications are lost, changes on other hosts could go unseen:
+every question then goes to the database.
 """
 
 from collections.abc import Hashable
@@ -54,8 +54,8 @@ class WidgetService:
     async def body(self, spec: WidgetSpec, principal: Principal, at: str | None) -> Body:
         """Return the encoded answer to a spec and its tag.
 
-        `at`: text of the moment that stands for now. Raises NotFound for a datasource that is gone or
-        another's, Invalid for what the datasource or the bounds do not allow.
+        `at`: text of the moment that stands for now. Raises NotFound for a datasource that is gone
+        or another's, Invalid for what the datasource or the bounds do not allow.
         """
         schema = await self._schema(spec, principal)
         asked = self._asked(spec, schema, at)

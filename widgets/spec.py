@@ -83,7 +83,7 @@ _WINDOW_FIELDS = ("range", "from", "to")
 
 
 def saved_spec(fields: Mapping[str, Any], max_points: int) -> WidgetSpec:
-    """Return the checked spec of a widget to save; None fields take their defaults. Raises Invalid."""
+    """Return the checked spec of a widget to save; None takes the default. Raises Invalid."""
     given = {name: value for name, value in fields.items() if value is not None}
     spec = _convert(given, strict=True)
     if not spec.title.strip():
@@ -156,7 +156,7 @@ def _convert(fields: Mapping[str, Any], *, strict: bool) -> WidgetSpec:
         if "missing required" in str(exc):
             raise _invalid(field, "is needed") from None
         problem = str(exc).split(" - at")[0]
-        raise _invalid(field, problem[:1].lower() + problem[1:]) from None
+        raise _invalid(field, f"is not valid: {problem[:1].lower()}{problem[1:]}") from None
 
 
 def _checked(spec: WidgetSpec, max_points: int) -> WidgetSpec:
@@ -183,9 +183,8 @@ def _problems(spec: WidgetSpec, max_points: int) -> list[tuple[str, str]]:
         found.append(("points", f"must be between 1 and {max_points}"))
     if not 0 < spec.stale_seconds <= MAX_STALE_S:
         found.append(("stale_seconds", f"must be between 1 and {MAX_STALE_S}"))
-    for field in ("title", "unit"):
-        if len(getattr(spec, field) or "") > MAX_TEXT:
-            found.append((field, f"must not be longer than {MAX_TEXT} characters"))
+    too_long = [f for f in ("title", "unit") if len(getattr(spec, f) or "") > MAX_TEXT]
+    found += [(field, f"must not be longer than {MAX_TEXT} characters") for field in too_long]
     return found + _key_problems(spec) + _time_problems(spec)
 
 

@@ -1,4 +1,4 @@
-"""Saved widgets. This worker's copies are dropped by every change, on this host before it is answered.
+"""Saved widgets. A change drops the copies of every worker, on this host before it is answered.
 
 A copy carries the version of its datasource's schema, which each change of the widget moves; other
 hosts learn through topic `widgets`.
@@ -164,11 +164,11 @@ class WidgetStore:
         # The version first, then what it stands for: the first reading only told the datasource.
         version = self._version(schema.no)
         found = await self._find(id_)
-        if found is not None and found.spec.datasource_id == schema.id:
-            if self._ground.notifier.connected and generation == self._generation:
-                if len(self._kept) >= MAX_KEPT:
-                    self._kept.clear()
-                self._kept[id_] = (schema.no, version, found)
+        unmoved = self._ground.notifier.connected and generation == self._generation
+        if unmoved and found is not None and found.spec.datasource_id == schema.id:
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[id_] = (schema.no, version, found)
         return found
 
     async def _guard(self, widget: Widget) -> DatasourceSchema | None:

@@ -3,7 +3,6 @@
 Pure: a schema goes in.
 """
 
-import msgspec
 
 from twin.errors import Invalid, ItemError
 from twin.schema import DataKey, DatasourceSchema
@@ -70,7 +69,7 @@ def find_key(schema: DatasourceSchema, field: str, name: str) -> DataKey:
 
 
 def find_subject(schema: DatasourceSchema, field: str, name: str, agg: str | None) -> Subject:
-    """Return the subject of a key. Without `agg`: the mean of numbers, the last of texts and booleans.
+    """Return the subject of a key. Without `agg`: the mean of numbers, the last of others.
 
     Raises Invalid for an unknown key and for an aggregate that texts do not have.
     """

@@ -101,7 +101,8 @@ def _bucket(
     if auto:
         return span, grid
     raise _invalid(
-        "bucket", f"{spec.bucket} gives more than {limit} buckets here; choose a wider one or auto"
+        "bucket",
+        f"bucket {spec.bucket} gives more than {limit} buckets here; choose a wider one or auto",
     )
 
 
@@ -110,4 +111,4 @@ def _end(grid: Grid, to_us: int | None, now_us: int) -> int:
 
 
 def _invalid(field: str, problem: str) -> Invalid:
-    return Invalid(f"{field}: {problem}.", errors=[ItemError(key=field, message=problem)])
+    return Invalid(f"{problem}.", errors=[ItemError(key=field, message=problem)])

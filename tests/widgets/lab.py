@@ -1,13 +1,16 @@
 """A database with a datasource, filled without HTTP: readings go in as the writers put them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import msgspec
 import numpy as np
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from twin.clock import to_datetime
 from twin.db.migrate import migrate
@@ -36,6 +39,8 @@ class Lab(msgspec.Struct, eq=False):
     ) -> DatasourceSchema:
         """Make a datasource with keys and devices."""
         id_ = uuid4()
+        told = asyncio.Event()
+        self.ground.notifier.subscribe("schema", lambda _payload: told.set())
         async with self.ground.pool.connection() as conn:
             await conn.execute(
                 "INSERT INTO datasources (id, org_id, environment, name, timezone)"
@@ -48,6 +53,7 @@ class Lab(msgspec.Struct, eq=False):
         pages = (len(kinds) + 15) // 16
         wanted.streams = {(device, page): None for device in devices for page in range(pages)}
         await self.ground.schemas.learn(schema, wanted)
+        await told.wait()  # our own notification moves the version once more
         return await self.ground.schemas.get(id_)
 
     def put(self, schema: DatasourceSchema, readings: Sequence[Reading]) -> None:
@@ -100,7 +106,7 @@ class Lab(msgspec.Struct, eq=False):
             cursor = await conn.execute(
                 "INSERT INTO alert_rules (id, org_id, environment, datasource_no, name, key, spec)"
                 " VALUES (%s, %s, 'live', %s, %s, %s, %s) RETURNING rule_no",
-                [id_, schema.org_id, schema.no, name, key, psycopg.types.json.Jsonb(spec)],
+                [id_, schema.org_id, schema.no, name, key, Jsonb(spec)],
             )
             row = await cursor.fetchone()
             assert row is not None
@@ -120,8 +126,8 @@ class Lab(msgspec.Struct, eq=False):
 
 
 @asynccontextmanager
-async def open_lab(database_url: str) -> AsyncIterator[Lab]:
-    """Open a lab on an empty or a used database."""
+async def open_lab(database_url: str, versions: Path | None = None) -> AsyncIterator[Lab]:
+    """Open a lab on an empty or a used database; `versions`: shared by the labs of one host."""
     capabilities = migrate(database_url)
     bootstrap(database_url, None)
     settings = Settings(database_url=database_url)
@@ -129,7 +135,7 @@ async def open_lab(database_url: str) -> AsyncIterator[Lab]:
         row = conn.execute("SELECT org_id, tenant_id FROM organisations").fetchone()
     assert row is not None
     principal = Principal(row[0], row[1], "live", frozenset({"admin"}), "key_lab")
-    async with open_ground(settings, database_url, capabilities) as ground:
+    async with open_ground(settings, database_url, capabilities, versions) as ground:
         yield Lab(ground, principal)
 
 

@@ -1,0 +1,65 @@
+"""Which relation answers for which part of a window."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from widgets.moments import MINUTE_US
+from widgets.segments import QUARTER_US, divide
+
+QUARTERS = st.integers(0, 40).map(lambda n: n * QUARTER_US)
+MOMENTS = st.integers(0, 40 * QUARTER_US)
+
+
+def minutes(*numbers: float) -> list[int]:
+    return [round(n * MINUTE_US) for n in numbers]
+
+
+@pytest.mark.parametrize(
+    ("from_min", "end_min", "step_min", "closed_min", "expected"),
+    [
+        (0, 60, 5, 45, [("rollup_1m", 0, 45), ("readings", 45, 60)]),
+        (0, 60, 15, 45, [("rollup_15m", 0, 45), ("readings", 45, 60)]),
+        (0.5, 10, 1, 60, [("readings", 0.5, 1), ("rollup_1m", 1, 10)]),
+        (0.5, 60.5, 0.5, 60, [("readings", 0.5, 60.5)]),  # half minutes are not in a rollup
+        (50, 60, 1, 45, [("readings", 50, 60)]),
+        (0.25, 0.75, 1, 45, [("readings", 0.25, 0.75)]),
+        (
+            0.5,
+            59.5,
+            0,
+            60,
+            [
+                ("readings", 0.5, 1),
+                ("rollup_1m", 1, 15),
+                ("rollup_15m", 15, 45),
+                ("rollup_1m", 45, 59),
+                ("readings", 59, 59.5),
+            ],
+        ),
+    ],
+)
+def test_the_coarsest_relation_that_fits_answers(
+    from_min: float,
+    end_min: float,
+    step_min: float,
+    closed_min: float,
+    expected: list[tuple[str, float, float]],
+) -> None:
+    parts = divide(*minutes(from_min, end_min, step_min, closed_min))
+    assert [(p.relation, p.from_us / 6e7, p.end_us / 6e7) for p in parts] == expected
+
+
+@given(MOMENTS, MOMENTS, st.sampled_from(minutes(0, 0.5, 1, 7, 15, 60)), QUARTERS)
+def test_segments_cover_the_window_once(a: int, b: int, step_us: int, closed_us: int) -> None:
+    from_us, end_us = min(a, b), max(a, b) + 1
+    parts = divide(from_us, end_us, step_us, closed_us)
+    assert [parts[0].from_us, parts[-1].end_us] == [from_us, end_us]
+    for left, right in pairwise(parts):
+        assert left.end_us == right.from_us
+    for part in parts:
+        width_us = {"readings": 1, "rollup_1m": MINUTE_US, "rollup_15m": QUARTER_US}[part.relation]
+        assert part.from_us % width_us == part.end_us % width_us == 0
+        assert part.relation == "readings" or part.end_us <= closed_us

@@ -1,0 +1,353 @@
+"""Answers from a database: contents, freshness and tags."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import pytest
+
+from tests.widgets.lab import Lab, open_lab
+from twin.clock import SECOND_US, now_us, to_rfc3339
+from twin.errors import Invalid, NotFound
+from twin.schema import DatasourceSchema, Wanted
+from widgets.cache import Body
+from widgets.run import Reader
+from widgets.series import MAX_SERIES
+from widgets.service import WidgetService
+from widgets.spec import query_spec
+
+MINUTE_US = 60 * SECOND_US
+
+
+class Desk:
+    """Asks a worker's service about one datasource."""
+
+    def __init__(self, lab: Lab, schema: DatasourceSchema) -> None:
+        self.lab = lab
+        self.schema = schema
+        self.service = WidgetService(lab.ground)
+
+    async def body(self, type_: str, *pairs: tuple[str, str], **fields: str) -> Body:
+        """Return the body and tag of an answer."""
+        given = [("datasource_id", str(self.schema.id)), *pairs, *fields.items()]
+        spec, at = query_spec(type_, given, 5000)
+        return await self.service.body(spec, self.lab.principal, at)
+
+    async def ask(self, type_: str, *pairs: tuple[str, str], **fields: str) -> dict[str, Any]:
+        """Return an answer."""
+        found: dict[str, Any] = msgspec.json.decode(
+            (await self.body(type_, *pairs, **fields)).content
+        )
+        return found
+
+
+def with_desk(
+    database_url: str,
+    scenario: Callable[[Desk], Awaitable[None]],
+    kinds: dict[str, str] | None = None,
+    devices: tuple[str, ...] = ("a", "b"),
+) -> None:
+    async def run() -> None:
+        async with open_lab(database_url) as lab:
+            schema = await lab.datasource(kinds or {"rpm": "number"}, devices)
+            await scenario(Desk(lab, schema))
+
+    asyncio.run(run())
+
+
+def test_texts_and_booleans_look_like_themselves(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        wanted = Wanted()
+        wanted.labels = {"RUN": None, "STOP": None}
+        await desk.lab.ground.schemas.learn(desk.schema, wanted)
+        start_us = now_us() // MINUTE_US * MINUTE_US - 5 * MINUTE_US
+        codes = [0, 0, 1, 0]
+        desk.lab.put(
+            desk.schema,
+            [
+                ("a", start_us + i * MINUTE_US, {"state": code, "door": 1 - code})
+                for i, code in enumerate(codes)
+            ],
+        )
+        line = await desk.ask("line", key="state", range="10m", bucket="1m")
+        assert line["values"] == ["RUN", "RUN", "STOP", "RUN"]
+        assert "min" not in line
+        single = await desk.ask("single", key="state")
+        assert (single["value"], single["previous"], single["delta"]) == ("RUN", "STOP", None)
+        assert (await desk.ask("single", key="door"))["value"] is True
+        assert (await desk.ask("single", key="door", agg="avg"))["value"] == 0.75
+        assert (await desk.ask("single", key="state", agg="count"))["value"] == 4
+        bar = await desk.ask("bar", key="state", group_by="label")
+        assert (bar["labels"], bar["values"]) == (["RUN", "STOP"], [3, 1])
+        bar = await desk.ask("bar", key="door", group_by="label")
+        assert (bar["labels"], bar["values"]) == (["false", "true"], [1, 3])
+        with pytest.raises(Invalid, match="first, last, count"):
+            await desk.ask("line", key="state", agg="avg")
+        with pytest.raises(Invalid, match="text or boolean"):
+            await desk.ask("bar", key="rpm", group_by="label")
+
+    with_desk(database_url, scenario, {"state": "text", "door": "boolean", "rpm": "number"})
+
+
+def test_units_and_titles_come_from_the_key(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        async with desk.lab.ground.pool.connection() as conn:
+            await conn.execute(
+                "UPDATE data_keys SET unit = 'l', label = 'Volume' WHERE datasource_no = %s",
+                [desk.schema.no],
+            )
+        await desk.lab.ground.schemas.moved(desk.schema.no)
+        answer = await desk.ask("single", key="rpm")
+        assert (answer["unit"], answer["title"]) == ("l", "Volume")
+        assert (await desk.ask("line", key="rpm", agg="rate"))["unit"] == "l/s"
+        assert (await desk.ask("line", key="rpm", agg="count"))["unit"] is None
+        answer = await desk.ask("line", key="rpm", agg="rate", unit="m3/h", title="Flow")
+        assert (answer["unit"], answer["title"]) == ("m3/h", "Flow")
+
+    with_desk(database_url, scenario)
+
+
+def test_a_declared_key_without_readings_is_empty(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        line = await desk.ask("line", key="rpm")
+        assert (line["labels"], line["values"], line["min"]) == ([], [], [])
+        assert (await desk.ask("bar", key="rpm", group_by="device"))["labels"] == []
+        single = await desk.ask("single", key="rpm")
+        assert [single[f] for f in ("value", "ts", "previous", "delta")] == [None] * 4
+        assert single["stale"] is True
+        assert (await desk.ask("single", key="rpm", agg="sum"))["value"] is None
+        double = await desk.ask("double", primary_key="rpm", secondary_key="rpm")
+        assert double["primary"] == {"key": "rpm", "value": None, "unit": None, "ts": None}
+
+    with_desk(database_url, scenario)
+
+
+def test_unknown_names_are_named(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        with pytest.raises(Invalid, match=r"no key 'rpn'.*known: 'rpm'"):
+            await desk.ask("line", key="rpn")
+        with pytest.raises(Invalid, match=r"no key 'x'") as caught:
+            await desk.ask("double", primary_key="rpm", secondary_key="x")
+        assert caught.value.errors[0].key == "secondary_key"
+        with pytest.raises(Invalid, match=r"no device 'z'.*known: 'a', 'b'"):
+            await desk.ask("line", key="rpm", device="z")
+        with pytest.raises(Invalid, match="at must be"):
+            await desk.ask("line", key="rpm", at="soon")
+
+    with_desk(database_url, scenario)
+
+
+def test_a_datasource_that_is_gone_or_anothers_is_not_found(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        spec, _ = query_spec("line", [("datasource_id", str(uuid4())), ("key", "rpm")], 5000)
+        with pytest.raises(NotFound, match="datasource"):
+            await desk.service.body(spec, desk.lab.principal, None)
+        spec, _ = query_spec("line", [("datasource_id", str(desk.schema.id)), ("key", "rpm")], 5000)
+        test_side = msgspec.structs.replace(desk.lab.principal, environment="test")
+        with pytest.raises(NotFound, match="datasource"):
+            await desk.service.body(spec, test_side, None)
+
+    with_desk(database_url, scenario)
+
+
+def test_the_newest_value_may_be_long_ago(database_url: str) -> None:
+    """Below the rollups' mark, in a dirty hour, in a closed one, and behind many other readings."""
+
+    async def scenario(desk: Desk) -> None:
+        now = now_us()
+        day_us = 86_400 * SECOND_US
+        desk.lab.put(desk.schema, [("a", now - i * MINUTE_US, {"other": 1}) for i in range(90)])
+        desk.lab.put(desk.schema, [("a", now - 40 * day_us, {"rpm": 1})])
+        for rolled in (False, True):
+            if rolled:
+                await desk.lab.roll_up(now)
+            single = await desk.ask("single", key="rpm", device="a")
+            assert (single["value"], single["previous"]) == (1, None)
+            assert single["ts"] == to_rfc3339(now - 40 * day_us)
+        desk.lab.put(desk.schema, [("b", now - 41 * day_us, {"rpm": 7})])
+        for rolled in (False, True):
+            if rolled:
+                await desk.lab.roll_up(now)
+            single = await desk.ask("single", key="rpm")
+            assert (single["value"], single["previous"], single["delta"]) == (1, 7, -6)
+        late = await desk.ask("single", key="rpm", at=to_rfc3339(now - 40 * day_us - 1))
+        assert (late["value"], late["previous"]) == (7, None)
+
+    with_desk(database_url, scenario, {"other": "number", "rpm": "number"})
+
+
+def test_the_previous_of_an_aggregate_is_that_of_the_stretch_before(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        start_us = now_us() // MINUTE_US * MINUTE_US - 10 * MINUTE_US
+        desk.lab.put(
+            desk.schema,
+            [("a", start_us + i * MINUTE_US, {"rpm": v}) for i, v in enumerate([1, 2, 10, 20])],
+        )
+        window = {
+            "from": to_rfc3339(start_us + 2 * MINUTE_US),
+            "to": to_rfc3339(start_us + 4 * MINUTE_US),
+        }
+        single = await desk.ask("single", key="rpm", agg="sum", **window)
+        assert (single["value"], single["previous"], single["delta"]) == (30, 3, 27)
+        assert single["ts"] == to_rfc3339(start_us + 3 * MINUTE_US)
+
+    with_desk(database_url, scenario)
+
+
+def test_keys_of_the_second_page_are_read_from_their_own_stream(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        desk.lab.put(desk.schema, [("a", now_us(), {"k0": 1, "k17": 17})])
+        double = await desk.ask("double", primary_key="k0", secondary_key="k17")
+        assert (double["primary"]["value"], double["secondary"]["value"]) == (1, 17)
+        line = await desk.ask("line", ("key", "k17"), ("key", "k0"), group_by="device")
+        shown = [(s["key"], s["device"], s["values"]) for s in line["series"]]
+        assert ("k17", "a", [17]) in shown
+        assert ("k0", "b", [None]) in shown
+
+    with_desk(database_url, scenario, {f"k{i}": "number" for i in range(18)})
+
+
+def test_several_keys_share_labels(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        start_us = now_us() // MINUTE_US * MINUTE_US - 5 * MINUTE_US
+        desk.lab.put(
+            desk.schema, [("a", start_us, {"x": 1}), ("a", start_us + MINUTE_US, {"y": 2})]
+        )
+        line = await desk.ask("line", ("key", "x"), ("key", "y"), range="10m", bucket="1m")
+        assert line["labels"] == [to_rfc3339(start_us), to_rfc3339(start_us + MINUTE_US)]
+        assert line["values"] == [1, None]
+        assert [s["values"] for s in line["series"]] == [[1, None], [None, 2]]
+
+    with_desk(database_url, scenario, {"x": "number", "y": "number"})
+
+
+def test_every_change_shows_at_once_and_nothing_else_costs_a_query(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        asked = 0
+        newest = Reader.newest
+
+        async def counted(self: Reader, *args: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return await newest(self, *args)
+
+        monkeypatch.setattr(Reader, "newest", counted)
+        now = now_us()
+        desk.lab.put(desk.schema, [("a", now, {"rpm": 1})])
+        first = await desk.body("single", key="rpm")
+        assert (await desk.body("single", key="rpm")) == first
+        assert asked == 1
+        desk.lab.put(desk.schema, [("a", now + 1, {"rpm": 2})])
+        second = await desk.body("single", key="rpm")
+        assert second.etag != first.etag
+        await desk.lab.fire(desk.schema, "hot", "rpm", "critical", now)
+        third = await desk.body("single", key="rpm")
+        assert third.etag not in (first.etag, second.etag)
+        assert msgspec.json.decode(third.content)["alert"]["name"] == "hot"
+        assert asked == 3
+
+    with_desk(database_url, scenario)
+
+
+def test_without_notifications_nothing_is_answered_from_memory(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        now = now_us()
+        desk.lab.put(desk.schema, [("a", now, {"rpm": 1})])
+        assert (await desk.ask("single", key="rpm"))["value"] == 1
+        await desk.lab.ground.notifier.stop()
+        with psycopg.connect(desk.lab.ground.database_url) as conn:
+            conn.execute("UPDATE twinfeed.readings SET v0 = 5")  # on another host
+        assert (await desk.ask("single", key="rpm"))["value"] == 5
+
+    with_desk(database_url, scenario)
+
+
+def test_a_single_turns_stale_by_itself(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(desk: Desk) -> None:
+        ts_us = now_us()
+        desk.lab.put(desk.schema, [("a", ts_us, {"rpm": 1})])
+        etags = []
+        for later_s, stale in ((0, False), (59, False), (60, True)):
+            monkeypatch.setattr("widgets.service.now_us", lambda s=later_s: ts_us + s * SECOND_US)
+            body = await desk.body("single", key="rpm", stale_seconds="60")
+            assert msgspec.json.decode(body.content)["stale"] is stale
+            etags.append(body.etag)
+        assert etags[0] == etags[1] != etags[2]
+
+    with_desk(database_url, scenario)
+
+
+def test_the_most_severe_then_the_oldest_alert_is_shown(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        now = now_us() // SECOND_US * SECOND_US
+        fire = desk.lab.fire
+        desk.lab.put(desk.schema, [("a", now, {"rpm": 1, "other": 1})])
+        assert (await desk.ask("single", key="rpm"))["alert"] is None
+        await fire(desk.schema, "old info", "rpm", "info", now - 900 * SECOND_US, "a")
+        await fire(desk.schema, "young", "rpm", "warning", now - 60 * SECOND_US, "a")
+        await fire(desk.schema, "old", "rpm", "warning", now - 300 * SECOND_US, "b")
+        await fire(desk.schema, "else", "other", "critical", now, "a")
+        shown = (await desk.ask("single", key="rpm"))["alert"]
+        assert shown == {
+            "state": "firing",
+            "severity": "warning",
+            "name": "old",
+            "widget_color": "#f00",
+            "material_color": None,
+            "icon": "flame",
+            "since": to_rfc3339(now - 300 * SECOND_US),
+        }
+        for type_ in ("line", "bar"):
+            assert (await desk.ask(type_, key="rpm"))["alert"] == shown
+        assert (await desk.ask("single", key="rpm", device="a"))["alert"]["name"] == "young"
+        double = await desk.ask("double", primary_key="rpm", secondary_key="other")
+        assert double["alert"]["name"] == "else"
+        at = to_rfc3339(now - 600 * SECOND_US)
+        assert (await desk.ask("single", key="rpm", at=at))["alert"]["name"] == "old info"
+        at = to_rfc3339(now - 1000 * SECOND_US)
+        assert (await desk.ask("single", key="rpm", at=at))["alert"] is None
+
+    with_desk(database_url, scenario, {"rpm": "number", "other": "number"})
+
+
+def test_what_only_raw_readings_tell_is_bounded(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        now = now_us()
+        settings = msgspec.structs.replace(desk.lab.ground.settings, max_raw_rows=10)
+        ground = msgspec.structs.replace(desk.lab.ground, settings=settings)
+        desk.service = WidgetService(ground)
+        desk.lab.put(desk.schema, [("a", now - i, {"rpm": 1}) for i in range(10)])
+        for agg in ("median", "p95", "delta", "rate"):
+            await desk.ask("line", key="rpm", agg=agg)
+        desk.lab.put(desk.schema, [("b", now - i, {"rpm": 1}) for i in range(2)])
+        for agg in ("median", "p95", "delta"):
+            with pytest.raises(Invalid, match="more than 10 readings"):
+                await desk.ask("line", key="rpm", agg=agg)
+        await desk.ask("line", key="rpm", agg="avg")
+
+    with_desk(database_url, scenario)
+
+
+def test_lines_per_device_are_bounded(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        await desk.ask("line", key="rpm", group_by="device")
+        with pytest.raises(Invalid, match=f"more than the {MAX_SERIES}"):
+            await desk.ask("line", ("key", "rpm"), ("key", "more"), group_by="device")
+
+    devices = tuple(f"d{i}" for i in range(MAX_SERIES))
+    with_desk(database_url, scenario, {"rpm": "number", "more": "number"}, devices)
+
+
+def test_a_sum_past_the_largest_double_is_told(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        now = now_us()
+        desk.lab.put(desk.schema, [("a", now - i, {"rpm": 1.7e308}) for i in range(2)])
+        with pytest.raises(Invalid, match="larger than a double"):
+            await desk.ask("line", key="rpm", agg="sum")
+
+    with_desk(database_url, scenario)
