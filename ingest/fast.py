@@ -149,19 +149,22 @@ class FastCodec:
     ) -> Block | None:
         built = PageRows(self._schema.no)
         slots: set[int] = set()
+        is_empty = np.ones(len(ts_us), dtype=np.bool_)
         for number, values in sorted(pages.items()):
             held = ~np.isnan(values)
+            in_row = held.any(axis=1)
+            is_empty &= ~in_row
             slots.update(int(c) + number * PAGE_SLOTS for c in np.flatnonzero(held.any(axis=0)))
             if number == 0:
                 built.add(stream_ids, ts_us, values)
                 continue
-            rows = np.flatnonzero(held.any(axis=1))
+            rows = np.flatnonzero(in_row)
             ids = [self._schema.stream(devices[i], number) for i in rows]
             if 0 in ids:
                 return None
             built.add(ids, ts_us[rows], values[rows])
-        if not slots:
-            return None  # no value at all: the general path tells nulls from nothing
+        if is_empty.any():
+            return None  # no value in a reading: the general path tells nulls from nothing
         return built.block(frozenset(slots))
 
 

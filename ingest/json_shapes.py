@@ -7,8 +7,7 @@ any shape, any mixture, every fault named. `ingest/fast.py` takes the common cas
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
+from ingest.json_document import decode
 from ingest.readings import Context, Reading, Value
 from ingest.times import BadTime
 from twin.errors import Invalid, ItemError, TooLarge, Unreadable
@@ -16,8 +15,6 @@ from twin.errors import Invalid, ItemError, TooLarge, Unreadable
 TIME_NAMES = ("ts", "timestamp", "time")
 MAX_DEPTH = 16
 """Nested objects below this depth are refused rather than flattened."""
-
-_decoder = msgspec.json.Decoder()
 
 
 def parse(body: bytes, context: Context, max_readings: int) -> list[Reading]:
@@ -41,21 +38,6 @@ def parse(body: bytes, context: Context, max_readings: int) -> list[Reading]:
     if not readings:
         raise Unreadable("The columns are empty: send at least one reading.")
     return readings
-
-
-def decode(body: bytes) -> Any:
-    """Return any JSON value. Raises Unreadable, naming the byte at which it breaks."""
-    try:
-        return _decoder.decode(body)
-    except msgspec.DecodeError as exc:
-        reason = str(exc)
-        if "byte" not in reason:
-            reason = f"{reason} (byte {len(body)})"
-        raise Unreadable(f"The body is not JSON: {reason}.") from exc
-    except (RecursionError, UnicodeDecodeError) as exc:
-        raise Unreadable(
-            "The body is not JSON that can be read: nested too deeply or not UTF-8."
-        ) from exc
 
 
 def check_count(readings: int, most: int) -> None:

@@ -33,7 +33,10 @@ def number_to_us(value: float, ns_per_unit: int | None) -> int:
     unit = ns_per_unit or _unit_by_size(value)
     if isinstance(value, int):
         return value * unit // 1000
-    return round(value * unit / 1000)
+    try:
+        return round(value * unit / 1000)
+    except OverflowError as exc:  # finite, but not as nanoseconds
+        raise BadTime("the time is out of range") from exc
 
 
 def text_to_us(text: str, zone: ZoneInfo) -> int:

@@ -15,11 +15,13 @@ from litestar.exceptions import (
 )
 
 from twin.db.errors import translate
-from twin.errors import InternalError, Invalid, ItemError, TwinfeedError, Unauthorized
+from twin.errors import InternalError, Invalid, ItemError, TwinfeedError, Unauthorized, Unreadable
 
 log = structlog.get_logger("twin.http")
 
 _encoder = msgspec.json.Encoder()
+_NO_BODY = "'data'"
+"""How Litestar says that a route needs a body and got none."""
 
 
 class ErrorBody(msgspec.Struct, omit_defaults=True):
@@ -55,6 +57,8 @@ def from_any(exc: Exception) -> TwinfeedError:
         if isinstance(ours, InternalError):
             log.error("database error", exc_info=exc)
         return ours
+    if isinstance(exc, RecursionError):  # only a decoder goes as deep as its input says
+        return Unreadable("The body is nested too deeply.")
     log.error("request failed", exc_info=exc)
     return InternalError()
 
@@ -85,6 +89,8 @@ def _from_http(request: Request[Any, Any, Any], exc: HTTPException) -> TwinfeedE
 
 def _from_validation(exc: ValidationException) -> TwinfeedError:
     extra = exc.extra if isinstance(exc.extra, list) else []
+    if any(isinstance(item, dict) and item.get("message") == _NO_BODY for item in extra):
+        return Unreadable("The body is empty: send a JSON object.")
     items = [
         ItemError(str(item.get("message", "")), key=item.get("key") or None)
         for item in extra

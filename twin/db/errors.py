@@ -12,6 +12,7 @@ _AWAY = (
     psycopg.errors.AdminShutdown,
     psycopg.errors.CrashShutdown,
     psycopg.errors.CannotConnectNow,
+    psycopg.errors.LockNotAvailable,  # something holds a table for too long
     psycopg.errors.ReadOnlySqlTransaction,  # a primary that became a replica
     psycopg.InterfaceError,
     psycopg_pool.PoolTimeout,
@@ -40,6 +41,9 @@ def translate(exc: Exception) -> TwinfeedError:
         return Overloaded(retry_after_s=1)
     if is_away(exc):
         return DatabaseAway()
+    if isinstance(exc, psycopg.DataError) and exc.sqlstate is None:
+        # The driver refuses to send it; everything else about a value was checked before.
+        return Invalid("Text must not hold a NUL character.")
     if isinstance(exc, psycopg.errors.UniqueViolation):
         return Conflict()
     return InternalError()
