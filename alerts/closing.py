@@ -10,7 +10,7 @@ from alerts.announce import announce
 from alerts.evaluate import Level, State
 from alerts.held import shown_value
 from alerts.payload import Value
-from alerts.record import LOCK_CLASS, Rule, Transition, statements
+from alerts.record import LOCK_CLASS, RULES_STEP, Rule, Transition, statements
 from alerts.rules import kind_of
 from twin.clock import now_us
 from twin.db.pool import AsyncConnection
@@ -37,7 +37,8 @@ async def lock(conn: AsyncConnection, no: int) -> None:
 
 async def bump(conn: AsyncConnection, nos: Sequence[int]) -> None:
     """Let every worker reload the rules and states of datasources, which are locked."""
-    await conn.execute(load("alerts", "evaluation")["bump_versions"], {"nos": list(nos)})
+    values = {"nos": list(nos), "step": RULES_STEP}
+    await conn.execute(load("alerts", "evaluation")["bump_versions"], values)
 
 
 async def close(

@@ -6,7 +6,6 @@ Immutable: a new one replaces the old once the transaction that made it has comm
 from collections.abc import Mapping
 
 import msgspec
-import numpy as np
 
 from alerts.evaluate import (
     NORMAL,
@@ -48,8 +47,15 @@ class Prepared(msgspec.Struct, frozen=True):
     held: Held
     schema: DatasourceSchema
     shape: tuple[int, int, int]
+    view: Schema
     plan: Plan
+    place: Mapping[int, int]
     active: Active
+
+    def still_fits(self, held: Held, schema: DatasourceSchema) -> bool:
+        """Return whether the plan, if not the states, is that of these rules and this schema."""
+        same = self.held.rules is held.rules and self.schema is schema
+        return same and self.shape == shape_of(schema)
 
 
 def shape_of(schema: DatasourceSchema) -> tuple[int, int, int]:
@@ -68,11 +74,18 @@ def prepare(held: Held, schema: DatasourceSchema) -> Prepared:
         codes=schema.label_codes,
     )
     plan = make_plan([rule.definition for rule in held.rules], view)
-    return Prepared(held, schema, shape, plan, _active(held, plan, view))
-
-
-def _active(held: Held, plan: Plan, view: Schema) -> Active:
     place = {rule.rule_no: i for i, rule in enumerate(held.rules)}
+    active = _active(held, plan, view, place)
+    return Prepared(held, schema, shape, view, plan, place, active)
+
+
+def restated(prepared: Prepared, held: Held) -> Prepared:
+    """Return the same plan with other states: making a plan of many rules takes a while."""
+    active = _active(held, prepared.plan, prepared.view, prepared.place)
+    return msgspec.structs.replace(prepared, held=held, active=active)
+
+
+def _active(held: Held, plan: Plan, view: Schema, place: Mapping[int, int]) -> Active:
     by_pair = {}
     for (rule_no, device), state in held.states.items():
         rule = place.get(rule_no)
@@ -151,9 +164,3 @@ def shown_value(schema: DatasourceSchema, key: str, value: float | None) -> Valu
 def with_states(held: Held, version: int, changed: Mapping[StateKey, State]) -> Held:
     """Return what is held after a transaction changed some states."""
     return Held(version, held.cell, held.rules, {**held.states, **changed})
-
-
-def batch_rows_of(rows: Rows, streams: list[int]) -> Rows:
-    """Return the rows of a batch that belong to some streams."""
-    mine = np.flatnonzero(np.isin(rows.stream_id, np.array(streams, rows.stream_id.dtype)))
-    return Rows(rows.stream_id[mine], rows.ts_us[mine], rows.values[mine])

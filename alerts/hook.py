@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from psycopg import sql
-
 from alerts.announce import Announcer
 from alerts.evaluate import Level, State
 from alerts.held import (
@@ -20,14 +18,22 @@ from alerts.held import (
     Prepared,
     StateKey,
     Suspect,
-    batch_rows_of,
     find_suspects,
     prepare,
+    restated,
     settle,
-    shape_of,
     with_states,
 )
-from alerts.record import LOCK_CLASS, Rule, Transition, level_name, statements
+from alerts.lateness import newest_stored
+from alerts.record import (
+    LOCK_CLASS,
+    STATES_STEP,
+    Rule,
+    Transition,
+    level_name,
+    same_rules,
+    statements,
+)
 from twin.batch import Rows
 from twin.clock import to_datetime
 from twin.db.pool import Connection
@@ -133,13 +139,11 @@ class AlertHook:
 
     def _prepare(self, held: Held, schema: DatasourceSchema) -> Prepared:
         prepared = self._prepared.get(schema.no)
-        if (
-            prepared is None
-            or prepared.held is not held
-            or prepared.schema is not schema
-            or prepared.shape != shape_of(schema)
-        ):
-            prepared = self._prepared[schema.no] = prepare(held, schema)
+        if prepared is None or not prepared.still_fits(held, schema):
+            prepared = prepare(held, schema)
+        elif prepared.held is not held:
+            prepared = restated(prepared, held)
+        self._prepared[schema.no] = prepared
         return prepared
 
     def _load(self, conn: Connection, nos: list[int]) -> None:
@@ -157,14 +161,27 @@ class AlertHook:
                 self._adopt(no, Held(held.version, cells[no], held.rules, held.states))
         if not moved:
             return
-        rules: dict[int, list[Rule]] = {no: [] for no in moved}
+        rules = self._load_rules(conn, versions, moved)
         states: dict[int, dict[StateKey, State]] = {no: {} for no in moved}
-        for row in conn.execute(self._sql["rules"], {"nos": moved}):
-            rules[row[4]].append(Rule.from_row(row))
         for no, rule_no, device, level, *rest in conn.execute(self._sql["states"], {"nos": moved}):
             states[no][rule_no, device] = State(_LEVELS[level], *rest)
         for no in moved:
             self._adopt(no, Held(versions[no], cells[no], rules[no], states[no]))
+
+    def _load_rules(
+        self, conn: Connection, versions: Mapping[int, int], moved: list[int]
+    ) -> dict[int, list[Rule]]:
+        """Return the rules of datasources, the lists held where only states changed."""
+        rules = {
+            no: held.rules
+            for no in moved
+            if (held := self._held.get(no)) and same_rules(held.version, versions[no])
+        }
+        fresh: dict[int, list[Rule]] = {no: [] for no in moved if no not in rules}
+        if fresh:
+            for row in conn.execute(self._sql["rules"], {"nos": list(fresh)}):
+                fresh[row[4]].append(Rule.from_row(row))
+        return rules | fresh
 
     def _adopt(self, no: int, held: Held) -> None:
         with self._adopting:
@@ -174,27 +191,15 @@ class AlertHook:
         self, conn: Connection, rows: Rows, suspects: list[Suspect]
     ) -> dict[tuple[int, int], int]:
         """Return the newest stored reading by (stream, column), where one may be later."""
-        found: dict[tuple[int, int], int] = {}
-        for column in sorted({s.column for s in suspects}):
-            first: dict[int, int] = {}
-            for suspect in suspects:
-                if suspect.column == column:
-                    c = suspect.candidate
-                    first[c.stream_id] = int(c.ts_us[0])
-            own = batch_rows_of(rows, list(first))
-            query = sql.SQL(self._sql["newest_stored"].decode()).format(
-                column=sql.Identifier(f"v{column}")
-            )
-            values = {
-                "streams": list(first),
-                "after": [to_datetime(us) for us in first.values()],
-                "lowest": to_datetime(min(first.values())),
-                "batch_streams": own.stream_id.tolist(),
-                "batch_ts": [to_datetime(us) for us in own.ts_us.tolist()],
-            }
-            for stream_id, newest_us in conn.execute(query, values):
-                found[stream_id, column] = newest_us
-        return found
+        first_us: dict[int, dict[int, int]] = {}
+        for suspect in suspects:
+            c = suspect.candidate
+            first_us.setdefault(suspect.column, {})[c.stream_id] = int(c.ts_us[0])
+        return {
+            (stream_id, column): newest_us
+            for column, streams in sorted(first_us.items())
+            for stream_id, newest_us in newest_stored(conn, rows, column, streams).items()
+        }
 
     def _write(
         self,
@@ -215,5 +220,6 @@ class AlertHook:
         conn.execute(self._sql["save_states"], values)
         for query, parameters in statements(transitions, self._external_url):
             conn.execute(query, parameters)
-        cursor = conn.execute(self._sql["bump_versions"], {"nos": sorted(changed)})
+        step = {"nos": sorted(changed), "step": STATES_STEP}
+        cursor = conn.execute(self._sql["bump_versions"], step)
         return dict(cursor.fetchall())

@@ -19,6 +19,10 @@ Statement = tuple[bytes, dict[str, Any]]
 
 LOCK_CLASS = 0x616C7274
 """Advisory locks (this, datasource number): "alrt"."""
+STATES_STEP = 1
+"""How a change of states moves the version of a datasource's alerts."""
+RULES_STEP = 1 << 32
+"""How a change of rules moves it."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -56,6 +60,11 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     shown: Value
     reason: str | None = None
+
+
+def same_rules(version: int, other: int) -> bool:
+    """Return whether between two versions only states changed."""
+    return version // RULES_STEP == other // RULES_STEP
 
 
 def level_name(level: Level) -> str:

@@ -22,19 +22,35 @@ SELECT r.datasource_no, s.rule_no, s.device, s.state,
 FROM alert_states s JOIN alert_rules r USING (rule_no)
 WHERE r.datasource_no = ANY(%(nos)s::int[])
 
--- name: newest_stored
--- The newest reading of each stream with a value in the column, later than the stream's first
--- reading in question, that is not of this batch itself. `lowest` lets partitions be left out.
+-- name: stored_beyond
+-- Of each stream the newest reading with a value in the column, if it is newer than all of the batch.
+-- `lowest` lets partitions be left out when the query is planned.
 SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint
-FROM unnest(%(streams)s::int[], %(after)s::timestamptz[]) AS c (stream_id, after)
+FROM unnest(%(streams)s::int[], %(until)s::timestamptz[]) AS c (stream_id, until)
 CROSS JOIN LATERAL (
     SELECT r.ts FROM readings r
-    WHERE r.stream_id = c.stream_id AND r.ts > c.after AND r.ts > %(lowest)s AND r.{column} IS NOT NULL
-      AND NOT EXISTS (
-          SELECT FROM unnest(%(batch_streams)s::int[], %(batch_ts)s::timestamptz[]) AS b (stream_id, ts)
-          WHERE b.stream_id = r.stream_id AND b.ts = r.ts)
+    WHERE r.stream_id = c.stream_id AND r.ts > c.until AND r.ts > %(lowest)s AND r.{column} IS NOT NULL
     ORDER BY r.ts DESC LIMIT 1
 ) AS newest
+
+-- name: stored_between
+-- Of each stream the newest reading with a value in the column that lies between two of the batch
+-- and is none of them. OFFSET 0 keeps it one index scan per stream; EXCEPT works by hashing.
+SELECT stream_id, (extract(epoch FROM max(ts)) * 1000000)::bigint
+FROM (
+    SELECT c.stream_id, inner_one.ts
+    FROM unnest(%(streams)s::int[], %(after)s::timestamptz[], %(until)s::timestamptz[])
+         AS c (stream_id, after, until)
+    CROSS JOIN LATERAL (
+        SELECT r.ts FROM readings r
+        WHERE r.stream_id = c.stream_id AND r.ts > c.after AND r.ts < c.until
+          AND r.ts > %(lowest)s AND r.ts < %(highest)s AND r.{column} IS NOT NULL
+        OFFSET 0
+    ) AS inner_one
+    EXCEPT
+    SELECT * FROM unnest(%(batch_streams)s::int[], %(batch_ts)s::timestamptz[])
+) AS others
+GROUP BY stream_id
 
 -- name: save_states
 INSERT INTO alert_states (rule_no, device, state, since, last_ts, value)
@@ -66,7 +82,9 @@ JOIN webhooks w USING (webhook_id)
 ORDER BY n.place FOR KEY SHARE OF w
 
 -- name: bump_versions
--- In ascending order, under the datasources' locks.
-INSERT INTO alert_versions (datasource_no, version) SELECT no, 1 FROM unnest(%(nos)s::int[]) AS no
-ON CONFLICT (datasource_no) DO UPDATE SET version = alert_versions.version + 1
+-- In ascending order, under the datasources' locks. A change of states moves the lower half of the
+-- number, one of rules the upper half: so a worker knows what to reload.
+INSERT INTO alert_versions (datasource_no, version)
+SELECT no, %(step)s::bigint FROM unnest(%(nos)s::int[]) AS no
+ON CONFLICT (datasource_no) DO UPDATE SET version = alert_versions.version + excluded.version
 RETURNING datasource_no, version
