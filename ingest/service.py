@@ -26,11 +26,9 @@ from twin.db.partitions import Partitions
 from twin.errors import NotFound, Overloaded, TwinfeedError, Unauthorized
 from twin.ground import Ground
 from twin.keys.directory import IngestGrant
-from twin.notify import decode_numbers, encode_numbers
+from twin.notify import DATA_TOPIC, decode_numbers, encode_numbers
 from twin.schema import DatasourceSchema
 
-DATA_TOPIC = "data"
-"""Payload: host and the datasource numbers whose data moved."""
 NOTIFY_PAUSE_S = 0.4
 """Other hosts learn of new data this often: within a second, and never inside a transaction."""
 MAX_LEARNING_ROUNDS = 6

@@ -16,6 +16,8 @@ import structlog
 from twin.db.pool import AsyncConnection, AsyncPool
 
 CHANNEL = "twinfeed"
+DATA_TOPIC = "data"
+"""Payload: host and the datasource numbers whose data moved."""
 RETRY_S = 0.5
 KEEPALIVE_S = 5.0
 """How often an idle listener asks the database whether it is still there."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from twin.clock import DAY_US, SECOND_US, to_datetime, to_us
-from widgets.moments import HOUR_US, Span, parse_span
+from twin.moments import HOUR_US, Span, parse_span
 
 _WIDTHS = (
     *("1s", "5s", "10s", "15s", "30s"),

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from twin.clock import to_datetime
-from widgets.moments import HOUR_US
+from twin.moments import HOUR_US
 from widgets.plan import Query, column_names
 
 NEAR_US = HOUR_US

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from widgets.grid import FixedGrid
-from widgets.moments import MINUTE_US
+from twin.moments import MINUTE_US
 from widgets.window import Window
 
 Relation = Literal["readings", "rollup_1m", "rollup_15m"]

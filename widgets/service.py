@@ -18,7 +18,7 @@ from twin.schema import DatasourceSchema
 from widgets import series, values
 from widgets.answers import Answer, SingleAnswer
 from widgets.cache import AnswerCache, Body, Entry, body_of
-from widgets.moments import MAX_US, parse_moment
+from twin.moments import MAX_US, parse_moment
 from widgets.run import Reader
 from widgets.shown_alert import ShownAlerts, Wearer
 from widgets.spec import WidgetSpec, zone_of

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from twin.errors import Invalid, ItemError
-from widgets.moments import parse_moment, parse_span
+from twin.moments import parse_moment, parse_span
 
 AGGREGATES = (
     "avg",

@@ -4,7 +4,7 @@ import msgspec
 
 from twin.clock import to_rfc3339
 from widgets.answers import DoubleAnswer, DoublePart, SingleAnswer, Value
-from widgets.moments import MAX_US
+from twin.moments import MAX_US
 from widgets.plan import Question
 from widgets.run import Reader
 from widgets.spec import WidgetSpec

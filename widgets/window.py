@@ -10,7 +10,7 @@ import msgspec
 
 from twin.errors import Invalid, ItemError
 from widgets.grid import LADDER, CalendarGrid, FixedGrid, Grid, count_up_to, grid_of, starts
-from widgets.moments import Span, before, local_midnight, parse_moment, parse_span
+from twin.moments import Span, before, local_midnight, parse_moment, parse_span
 from widgets.spec import WidgetSpec
 
 DEFAULT_RANGE = "24h"

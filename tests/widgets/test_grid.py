@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twin.clock import to_rfc3339, to_us
 from widgets.grid import FixedGrid, count_up_to, grid_of, starts
-from widgets.moments import parse_span
+from twin.moments import parse_span
 
 ZONES = (
     "UTC",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widgets.moments import MINUTE_US
+from twin.moments import MINUTE_US
 from widgets.segments import QUARTER_US, divide
 
 QUARTERS = st.integers(0, 40).map(lambda n: n * QUARTER_US)

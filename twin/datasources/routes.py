@@ -23,6 +23,7 @@ from twin.datasources.model import (
     Rotation,
     SeenDataKey,
 )
+from twin.datasources.removal import plan_removal, remove_readings
 from twin.datasources.store import DatasourceStore
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
@@ -30,6 +31,10 @@ from twin.principal import Principal
 from twin.urls import ingest_url
 
 Ask = Request[Any, Any, Any]
+From = Annotated[str | None, Parameter(query="from", description="readings from this time on")]
+To = Annotated[str | None, Parameter(description="readings before this time")]
+DeviceName = Annotated[str | None, Parameter(description="readings of this device alone")]
+KeyName = Annotated[str | None, Parameter(description="values of this key alone")]
 DataKeyPath = Annotated[str, Parameter(description="the key, as readings name it")]
 
 
@@ -107,12 +112,29 @@ async def list_devices(
     return Page(devices, total, limit, offset)
 
 
-@patch("/v1/datasources/{datasource_id:uuid}/data-keys/{key:str}", tags=["datasources"])
+@delete("/v1/datasources/{datasource_id:uuid}/readings", tags=["datasources"])
+async def delete_some_readings(
+    datasource_id: UUID,
+    ground: Ground,
+    principal: Principal,
+    from_: From = None,
+    to: To = None,
+    device: DeviceName = None,
+    key: KeyName = None,
+) -> None:
+    """Delete readings of [from, to), of one device or of all; with a key, only its values."""
+    principal.require("write")
+    schema = await ground.schemas.get_for(principal, datasource_id)
+    await remove_readings(ground, schema, plan_removal(schema, from_, to, device, key))
+
+
+@patch("/v1/datasources/{datasource_id:uuid}/data-keys/{key:path}", tags=["datasources"])
 async def patch_data_key(
     datasource_id: UUID, key: DataKeyPath, data: DataKeyPatch, ground: Ground, principal: Principal
 ) -> SeenDataKey:
     """Change a data key's unit and label, and its kind while it holds no value."""
     principal.require("write")
+    key = key.removeprefix("/")  # a path parameter begins with its slash; the key may hold more
     store = DatasourceStore(ground)
     schema = await ground.schemas.get_for(principal, datasource_id)
     await store.patch_key(schema, key, data)
@@ -180,6 +202,7 @@ def routes() -> list[Any]:
         patch_datasource,
         delete_datasource,
         list_devices,
+        delete_some_readings,
         patch_data_key,
         create_ingest_key,
         list_ingest_keys,

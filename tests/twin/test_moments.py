@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from twin.clock import to_rfc3339, to_us
-from widgets.moments import before, local_midnight, parse_moment, parse_span
+from twin.moments import before, local_midnight, parse_moment, parse_span
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
