@@ -155,7 +155,7 @@ def _check_texts(rule: Definition) -> list[ItemError]:
         if field in ("name", "key") and not (text or "").strip():
             errors.append(_error(field, f"{field} must not be empty."))
         elif text is not None and (len(text) > most or "\x00" in text):
-            errors.append(_error(field, f"{field} must be at most {most} characters of text."))
+            errors.append(_error(field, f"{field} must be at most {most} characters, none NUL."))
     return errors
 
 

@@ -1,6 +1,7 @@
 """Alerts in the readings' transaction, on a real database."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import psycopg
@@ -97,6 +98,32 @@ def test_a_late_reading_is_late_for_every_worker_and_after_a_restart(database_ur
         await plant.send(("", 4, HOT), ("", 12, HOT), through=other)
         await plant.send(("", 11, COOL))
         assert await plant.told() == [("", 12, "firing")]
+
+    on_plant(database_url, check)
+
+
+def test_a_batch_around_a_stored_reading_is_late_up_to_it(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        await plant.add_rule("greater_than", 80)
+        await plant.send(("", 5, COOL), ("other", 5, COOL))
+        around = [("", 3, HOT), ("", 4, COOL), ("", 6, HOT), ("other", 6, HOT)]
+        await plant.send(*around)
+        assert sorted(await plant.told()) == [("", 6, "firing"), ("other", 6, "firing")]
+        await plant.send(*around)  # the same again
+        assert len(await plant.told()) == 2
+
+    on_plant(database_url, check)
+
+
+def test_a_long_batch_of_one_device_takes_no_quadratic_time(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        await plant.add_rule("greater_than", 80)
+        await plant.send(("", 0, COOL))
+        start = time.monotonic()
+        await plant.send(*(("", 1 + n * 0.01, HOT if n == 9_000 else COOL) for n in range(10_000)))
+        print(f"10,000 readings of one device: {time.monotonic() - start:.1f} s")
+        assert time.monotonic() - start < 8
+        assert await plant.told() == [("", 91, "firing"), ("", 91.01, "normal")]
 
     on_plant(database_url, check)
 

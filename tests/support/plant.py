@@ -107,11 +107,8 @@ class Plant:
             Partitions(5000).ensure(conn, rows.ts_us)
             after = None
             with conn.transaction():
-                for stream, ts_us, values in zip(
-                    rows.stream_id, rows.ts_us, rows.values, strict=True
-                ):
-                    slots = [None if np.isnan(v) else float(v) for v in values]
-                    conn.execute(INSERT_ROW, [int(stream), to_datetime(int(ts_us)), *slots])
+                with conn.cursor() as cursor:
+                    cursor.executemany(INSERT_ROW, [_row(rows, i) for i in range(len(rows))])
                 if nos:
                     with conn.transaction():
                         after = hook.apply(conn, rows, nos)
@@ -136,6 +133,11 @@ class Plant:
         """Run any query."""
         async with self.ground.pool.connection() as conn:
             return await (await conn.execute(query.encode(), values)).fetchall()
+
+
+def _row(rows: Rows, i: int) -> list[Any]:
+    slots = [None if np.isnan(v) else float(v) for v in rows.values[i]]
+    return [int(rows.stream_id[i]), to_datetime(int(rows.ts_us[i])), *slots]
 
 
 def kind_of(value: float | bool | str) -> Any:
