@@ -18,9 +18,10 @@ from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
 from widgets.answers import BarAnswer, DoubleAnswer, LineAnswer, SingleAnswer
 from widgets.cache import Body, matches
+from widgets.openapi import AdHocQuestion, SavedQuestion, SpecBody
 from widgets.service import WidgetService
 from widgets.spec import overridden, query_spec
-from widgets.store import WidgetStore
+from widgets.store import SavedWidget, WidgetStore
 
 Ask = Request[Any, Any, Any]
 Fields = Annotated[dict[str, Any], BodyOf(description="fields of a widget's spec")]
@@ -50,8 +51,8 @@ class Several(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ids: WidgetIds
 
 
-@post("/v1/widgets", status_code=201, tags=["widgets"])
-async def create_widget(data: Fields, principal: Principal, widgets: Widgets) -> dict[str, Any]:
+@post("/v1/widgets", status_code=201, tags=["widgets"], operation_class=SpecBody)
+async def create_widget(data: Fields, principal: Principal, widgets: Widgets) -> SavedWidget:
     """Save a widget."""
     principal.require("write")
     return (await widgets.store.create(principal, data)).shown()
@@ -64,23 +65,23 @@ async def list_widgets(
     datasource_id: UUID | None = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
-) -> Page[dict[str, Any]]:
+) -> Page[SavedWidget]:
     """List saved widgets, oldest first; `datasource_id`: only those of a datasource."""
     principal.require("read")
     return await widgets.store.page(principal, datasource_id, limit, offset)
 
 
 @get("/v1/widgets/{widget_id:uuid}", tags=["widgets"])
-async def read_widget(widget_id: UUID, principal: Principal, widgets: Widgets) -> dict[str, Any]:
+async def read_widget(widget_id: UUID, principal: Principal, widgets: Widgets) -> SavedWidget:
     """Show a widget's spec."""
     principal.require("read")
     return (await widgets.store.get(principal, widget_id)).shown()
 
 
-@patch("/v1/widgets/{widget_id:uuid}", tags=["widgets"])
+@patch("/v1/widgets/{widget_id:uuid}", tags=["widgets"], operation_class=SpecBody)
 async def patch_widget(
     widget_id: UUID, data: Fields, principal: Principal, widgets: Widgets
-) -> dict[str, Any]:
+) -> SavedWidget:
     """Replace fields of a widget's spec; null takes a field back to its default."""
     principal.require("write")
     return (await widgets.store.patch(principal, widget_id, data)).shown()
@@ -96,6 +97,7 @@ async def delete_widget(widget_id: UUID, principal: Principal, widgets: Widgets)
 @get(
     "/v1/widgets/{widget_id:uuid}/data",
     tags=["widgets"],
+    operation_class=SavedQuestion,
     responses=_ANSWERS,
     response_headers=_TAGGED,
 )
@@ -109,7 +111,13 @@ async def widget_data(
     return _respond(request, await widgets.service.body(spec, principal, at))
 
 
-@get("/v1/data/{widget_type:str}", tags=["widgets"], responses=_ANSWERS, response_headers=_TAGGED)
+@get(
+    "/v1/data/{widget_type:str}",
+    tags=["widgets"],
+    operation_class=AdHocQuestion,
+    responses=_ANSWERS,
+    response_headers=_TAGGED,
+)
 async def ad_hoc_data(
     widget_type: str,
     request: Ask,

@@ -28,6 +28,14 @@ MAX_KEPT = 10_000
 _ABSENT = "There is no widget with this id."
 
 
+class SavedWidget(WidgetSpec, frozen=True, kw_only=True):
+    """A saved widget as the API shows it: every field of its spec, its id and times."""
+
+    id: UUID
+    created_at: str
+    updated_at: str
+
+
 class Widget(msgspec.Struct, frozen=True):
     """A saved widget."""
 
@@ -38,11 +46,12 @@ class Widget(msgspec.Struct, frozen=True):
     created_at: str
     updated_at: str
 
-    def shown(self) -> dict[str, Any]:
-        """Return the widget as the API shows it: all fields of the spec beside id and times."""
-        fields: dict[str, Any] = msgspec.to_builtins(self.spec)
-        times = {"created_at": self.created_at, "updated_at": self.updated_at}
-        return {"id": str(self.id), **fields, **times}
+    def shown(self) -> SavedWidget:
+        """Return the widget as the API shows it."""
+        fields: dict[str, Any] = msgspec.structs.asdict(self.spec)
+        return SavedWidget(
+            id=self.id, created_at=self.created_at, updated_at=self.updated_at, **fields
+        )
 
 
 class WidgetStore:
@@ -88,7 +97,7 @@ class WidgetStore:
 
     async def page(
         self, principal: Principal, datasource_id: UUID | None, limit: int, offset: int
-    ) -> Page[dict[str, Any]]:
+    ) -> Page[SavedWidget]:
         """Return a page of the environment's widgets, oldest first."""
         params = {
             "org_id": principal.org_id,

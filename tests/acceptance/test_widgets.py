@@ -301,3 +301,12 @@ def test_a_firing_alert_is_shown_and_gone_when_it_resolves(server: RunningServer
     assert source.data("single", key="state")["alert"] is None
     source.post({"ts": text(NOON + timedelta(hours=3)), "device": "north", "rpm": 1})
     assert source.data("single", key="rpm")["alert"] is None
+
+
+def test_the_fields_are_documented(server: RunningServer) -> None:
+    paths = server.get("/openapi.json").json()["paths"]
+    parameters = paths["/v1/data/{widget_type}"]["get"]["parameters"]
+    assert {"key", "from", "to", "bucket", "at"} <= {p["name"] for p in parameters}
+    for path, method in (("/v1/widgets", "post"), ("/v1/widgets/{widget_id}", "patch")):
+        body = paths[path][method]["requestBody"]["content"]["application/json"]["schema"]
+        assert {"type", "title", "datasource_id", "stale_seconds"} <= set(body["properties"])

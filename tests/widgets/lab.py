@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -126,11 +127,15 @@ class Lab(msgspec.Struct, eq=False):
 
 
 @asynccontextmanager
-async def open_lab(database_url: str, versions: Path | None = None) -> AsyncIterator[Lab]:
-    """Open a lab on an empty or a used database; `versions`: shared by the labs of one host."""
+async def open_lab(
+    database_url: str, versions: Path | None = None, **given: Any
+) -> AsyncIterator[Lab]:
+    """Open a lab on an empty or a used database; `versions`: shared by the labs of one host.
+
+    `given`: settings that differ from the defaults."""
     capabilities = migrate(database_url)
     bootstrap(database_url, None)
-    settings = Settings(database_url=database_url)
+    settings = Settings(database_url=database_url, **given)
     with psycopg.connect(conninfo(database_url)) as conn:
         row = conn.execute("SELECT org_id, tenant_id FROM organisations").fetchone()
     assert row is not None

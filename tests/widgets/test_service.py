@@ -1,61 +1,19 @@
-"""Answers from a database: contents, freshness and tags."""
+"""Answers from a database: their contents and bounds."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import uuid4
 
 import msgspec
 import psycopg
 import pytest
 
-from tests.widgets.lab import Lab, open_lab
+from tests.widgets.desk import Desk, with_desk
 from twin.clock import SECOND_US, now_us, to_rfc3339
 from twin.errors import Invalid, NotFound
-from twin.schema import DatasourceSchema, Wanted
-from widgets.cache import Body
-from widgets.run import Reader
+from twin.schema import Wanted
 from widgets.series import MAX_SERIES
-from widgets.service import WidgetService
 from widgets.spec import query_spec
 
 MINUTE_US = 60 * SECOND_US
-
-
-class Desk:
-    """Asks a worker's service about one datasource."""
-
-    def __init__(self, lab: Lab, schema: DatasourceSchema) -> None:
-        self.lab = lab
-        self.schema = schema
-        self.service = WidgetService(lab.ground)
-
-    async def body(self, type_: str, *pairs: tuple[str, str], **fields: str) -> Body:
-        """Return the body and tag of an answer."""
-        given = [("datasource_id", str(self.schema.id)), *pairs, *fields.items()]
-        spec, at = query_spec(type_, given, 5000)
-        return await self.service.body(spec, self.lab.principal, at)
-
-    async def ask(self, type_: str, *pairs: tuple[str, str], **fields: str) -> dict[str, Any]:
-        """Return an answer."""
-        found: dict[str, Any] = msgspec.json.decode(
-            (await self.body(type_, *pairs, **fields)).content
-        )
-        return found
-
-
-def with_desk(
-    database_url: str,
-    scenario: Callable[[Desk], Awaitable[None]],
-    kinds: dict[str, str] | None = None,
-    devices: tuple[str, ...] = ("a", "b"),
-) -> None:
-    async def run() -> None:
-        async with open_lab(database_url) as lab:
-            schema = await lab.datasource(kinds or {"rpm": "number"}, devices)
-            await scenario(Desk(lab, schema))
-
-    asyncio.run(run())
 
 
 def test_texts_and_booleans_look_like_themselves(database_url: str) -> None:
@@ -224,113 +182,29 @@ def test_several_keys_share_labels(database_url: str) -> None:
     with_desk(database_url, scenario, {"x": "number", "y": "number"})
 
 
-def test_every_change_shows_at_once_and_nothing_else_costs_a_query(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def scenario(desk: Desk) -> None:
-        asked = 0
-        newest = Reader.newest
-
-        async def counted(self: Reader, *args: Any) -> Any:
-            nonlocal asked
-            asked += 1
-            return await newest(self, *args)
-
-        monkeypatch.setattr(Reader, "newest", counted)
-        now = now_us()
-        desk.lab.put(desk.schema, [("a", now, {"rpm": 1})])
-        first = await desk.body("single", key="rpm")
-        assert (await desk.body("single", key="rpm")) == first
-        assert asked == 1
-        desk.lab.put(desk.schema, [("a", now + 1, {"rpm": 2})])
-        second = await desk.body("single", key="rpm")
-        assert second.etag != first.etag
-        await desk.lab.fire(desk.schema, "hot", "rpm", "critical", now)
-        third = await desk.body("single", key="rpm")
-        assert third.etag not in (first.etag, second.etag)
-        assert msgspec.json.decode(third.content)["alert"]["name"] == "hot"
-        assert asked == 3
-
-    with_desk(database_url, scenario)
-
-
-def test_without_notifications_nothing_is_answered_from_memory(database_url: str) -> None:
-    async def scenario(desk: Desk) -> None:
-        now = now_us()
-        desk.lab.put(desk.schema, [("a", now, {"rpm": 1})])
-        assert (await desk.ask("single", key="rpm"))["value"] == 1
-        await desk.lab.ground.notifier.stop()
-        with psycopg.connect(desk.lab.ground.database_url) as conn:
-            conn.execute("UPDATE twinfeed.readings SET v0 = 5")  # on another host
-        assert (await desk.ask("single", key="rpm"))["value"] == 5
-
-    with_desk(database_url, scenario)
-
-
-def test_a_single_turns_stale_by_itself(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario(desk: Desk) -> None:
-        ts_us = now_us()
-        desk.lab.put(desk.schema, [("a", ts_us, {"rpm": 1})])
-        etags = []
-        for later_s, stale in ((0, False), (59, False), (60, True)):
-            monkeypatch.setattr("widgets.service.now_us", lambda s=later_s: ts_us + s * SECOND_US)
-            body = await desk.body("single", key="rpm", stale_seconds="60")
-            assert msgspec.json.decode(body.content)["stale"] is stale
-            etags.append(body.etag)
-        assert etags[0] == etags[1] != etags[2]
-
-    with_desk(database_url, scenario)
-
-
-def test_the_most_severe_then_the_oldest_alert_is_shown(database_url: str) -> None:
-    async def scenario(desk: Desk) -> None:
-        now = now_us() // SECOND_US * SECOND_US
-        fire = desk.lab.fire
-        desk.lab.put(desk.schema, [("a", now, {"rpm": 1, "other": 1})])
-        assert (await desk.ask("single", key="rpm"))["alert"] is None
-        await fire(desk.schema, "old info", "rpm", "info", now - 900 * SECOND_US, "a")
-        await fire(desk.schema, "young", "rpm", "warning", now - 60 * SECOND_US, "a")
-        await fire(desk.schema, "old", "rpm", "warning", now - 300 * SECOND_US, "b")
-        await fire(desk.schema, "else", "other", "critical", now, "a")
-        shown = (await desk.ask("single", key="rpm"))["alert"]
-        assert shown == {
-            "state": "firing",
-            "severity": "warning",
-            "name": "old",
-            "widget_color": "#f00",
-            "material_color": None,
-            "icon": "flame",
-            "since": to_rfc3339(now - 300 * SECOND_US),
-        }
-        for type_ in ("line", "bar"):
-            assert (await desk.ask(type_, key="rpm"))["alert"] == shown
-        assert (await desk.ask("single", key="rpm", device="a"))["alert"]["name"] == "young"
-        double = await desk.ask("double", primary_key="rpm", secondary_key="other")
-        assert double["alert"]["name"] == "else"
-        at = to_rfc3339(now - 600 * SECOND_US)
-        assert (await desk.ask("single", key="rpm", at=at))["alert"]["name"] == "old info"
-        at = to_rfc3339(now - 1000 * SECOND_US)
-        assert (await desk.ask("single", key="rpm", at=at))["alert"] is None
-
-    with_desk(database_url, scenario, {"rpm": "number", "other": "number"})
-
-
 def test_what_only_raw_readings_tell_is_bounded(database_url: str) -> None:
     async def scenario(desk: Desk) -> None:
         now = now_us()
-        settings = msgspec.structs.replace(desk.lab.ground.settings, max_raw_rows=10)
-        ground = msgspec.structs.replace(desk.lab.ground, settings=settings)
-        desk.service = WidgetService(ground)
         desk.lab.put(desk.schema, [("a", now - i, {"rpm": 1}) for i in range(10)])
         for agg in ("median", "p95", "delta", "rate"):
             await desk.ask("line", key="rpm", agg=agg)
-        desk.lab.put(desk.schema, [("b", now - i, {"rpm": 1}) for i in range(2)])
-        for agg in ("median", "p95", "delta"):
+        desk.lab.put(desk.schema, [("b", now, {"rpm": 1})])
+        for agg in ("median", "p95", "delta", "rate"):
             with pytest.raises(Invalid, match="more than 10 readings"):
                 await desk.ask("line", key="rpm", agg=agg)
         await desk.ask("line", key="rpm", agg="avg")
 
-    with_desk(database_url, scenario)
+    with_desk(database_url, scenario, max_raw_rows=10)
+
+
+def test_a_query_that_takes_too_long_is_told(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        with psycopg.connect(desk.lab.ground.database_url) as conn:
+            conn.execute("LOCK TABLE twinfeed.readings")
+            with pytest.raises(Invalid, match="took too long"):
+                await desk.ask("line", key="rpm")
+
+    with_desk(database_url, scenario, query_timeout_ms=200)
 
 
 def test_lines_per_device_are_bounded(database_url: str) -> None:

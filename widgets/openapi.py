@@ -1,0 +1,94 @@
+"""The fields of a spec in the OpenAPI document: as query parameters and as a body.
+
+The handlers read both themselves, so that every refusal names the field and what is allowed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.openapi.spec import (
+    OpenAPIFormat,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+)
+
+from widgets.spec import CHOICES, FIELDS, OVERRIDES
+
+_TEXT, _WHOLE = OpenAPIType.STRING, OpenAPIType.INTEGER
+_MOMENT = "RFC 3339, a local date or time in the time zone, or a Unix time"
+_DESCRIPTIONS = {
+    "type": "what it looks like",
+    "datasource_id": "where the readings are",
+    "title": "default of an ad-hoc question: the key's label",
+    "key": "the key to show; several for a line or bar",
+    "primary_key": "of a double",
+    "secondary_key": "of a double",
+    "device": "default: all devices pooled",
+    "unit": "default: the key's",
+    "agg": "default: avg of numbers, last of texts and booleans; of a single: its newest value",
+    "range": "15m, 24h, 7d, 1mo … or today; default 24h",
+    "from": f"begin of the window: {_MOMENT}",
+    "to": f"end of the window, not part of it: {_MOMENT}",
+    "bucket": "auto (default), or a width: 10s, 5m, 1h, 1d, 1w, 1mo …",
+    "points": "most buckets that auto gives; default 300, of a bar 48",
+    "downsample": "how a line is thinned",
+    "fill": "what is shown where there is no value",
+    "timezone": "IANA name; default: the datasource's",
+    "group_by": "one value per bucket, device, or value of a text key",
+    "stale_seconds": "age from which on a single is stale; default 300",
+    "at": f"answer as if now were then: {_MOMENT}",
+}
+
+
+def _schema(field: str) -> Schema:
+    description = _DESCRIPTIONS[field]
+    if field in CHOICES:
+        return Schema(type=_TEXT, enum=list(CHOICES[field]), description=description)
+    if field == "datasource_id":
+        return Schema(type=_TEXT, format=OpenAPIFormat.UUID, description=description)
+    if field == "key":
+        several = Schema(type=OpenAPIType.ARRAY, items=Schema(type=_TEXT))
+        return Schema(one_of=[Schema(type=_TEXT), several], description=description)
+    kind = _WHOLE if field in ("points", "stale_seconds") else _TEXT
+    return Schema(type=kind, description=description)
+
+
+def _query(field: str, *, required: bool = False) -> Parameter:
+    return Parameter(name=field, param_in="query", schema=_schema(field), required=required)
+
+
+@dataclass
+class AdHocQuestion(Operation):
+    """An operation whose query string holds a spec."""
+
+    def __post_init__(self) -> None:
+        """Add the parameters."""
+        fields = [field for field in (*FIELDS, "at") if field != "type"]
+        found = [_query(field, required=field == "datasource_id") for field in fields]
+        self.parameters = [*(self.parameters or []), *found]
+
+
+@dataclass
+class SavedQuestion(Operation):
+    """An operation whose query string changes a saved spec for one answer."""
+
+    def __post_init__(self) -> None:
+        """Add the parameters."""
+        found = [_query(field) for field in (*OVERRIDES, "at")]
+        self.parameters = [*(self.parameters or []), *found]
+
+
+@dataclass
+class SpecBody(Operation):
+    """An operation whose body is a spec, or the part of one that changes."""
+
+    def __post_init__(self) -> None:
+        """Describe the body."""
+        properties: dict[str, Any] = {field: _schema(field) for field in FIELDS}
+        schema = Schema(type=OpenAPIType.OBJECT, properties=properties)
+        media = OpenAPIMediaType(schema=schema)
+        self.request_body = RequestBody(content={"application/json": media}, required=True)
