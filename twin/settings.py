@@ -35,9 +35,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, _doc("port to listen on", ge=1, le=65535)] = 8000
     workers: Annotated[int, _doc("worker processes", ge=1, le=64)] = 1
     writers: Annotated[int, _doc("writer connections per worker", ge=1, le=16)] = 2
-    data_dir: Annotated[str, _doc("directory of the embedded database")] = msgspec.field(
-        default_factory=default_data_dir
-    )
+    data_dir: Annotated[
+        str,
+        _doc(
+            "directory of the embedded database; unset: /var/lib/twinfeed for root, else "
+            "twinfeed in the XDG data home"
+        ),
+    ] = msgspec.field(default_factory=default_data_dir)
     database_url: Annotated[
         str | None, _doc("PostgreSQL or TimescaleDB URL; unset: embedded database")
     ] = None
