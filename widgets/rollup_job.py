@@ -6,6 +6,7 @@ mark or dirty entries. Continuous aggregates commit by themselves, so there the 
 follow only once the refresh is done.
 """
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -34,6 +35,8 @@ BATCH_ENTRIES = 50_000
 """Dirty entries read at once."""
 STEP_PAIRS = 1000
 """Most (stream, hour) pairs recomputed in one transaction: 3.6 M readings at one a second."""
+CLEAN_S = 60.0
+"""Most time for dirty hours in a run, so that a large import does not keep new quarters waiting."""
 WINDOW_HOURS = 24
 """Most hours of one refresh of a continuous aggregate: a chunk."""
 VIEWS = ("rollup_1m", "rollup_15m")
@@ -83,7 +86,10 @@ async def refresh(conn: AsyncConnection, home: Home, now_us: int) -> None:
     await move_writers_mark(conn, now_us)
     while await close_slice(conn, home):
         pass
-    while await clean_batch(conn, home):
+    # Not those that arrive meanwhile: a device that is always late would never let this end.
+    (newest,) = await _one(conn, "newest_dirty")
+    deadline = time.monotonic() + CLEAN_S
+    while await clean_batch(conn, home, newest, deadline):
         pass
 
 
@@ -121,14 +127,19 @@ async def close_slice(conn: AsyncConnection, home: Home) -> bool:
     return True
 
 
-async def clean_batch(conn: AsyncConnection, home: Home) -> bool:
-    """Recompute the hours of the oldest dirty entries. Returns whether there were any."""
-    cursor = await conn.execute(_queries["oldest_dirty"], [BATCH_ENTRIES])
+async def clean_batch(conn: AsyncConnection, home: Home, newest: int, deadline: float) -> bool:
+    """Recompute the hours of the oldest dirty entries up to `newest`, an id.
+
+    Returns whether there may be more to do before `deadline` of the monotonic clock.
+    """
+    cursor = await conn.execute(_queries["oldest_dirty"], [newest, BATCH_ENTRIES])
     entries = await cursor.fetchall()
     readers_us, _ = await _marks(conn)
     clean = _clean_views if home is Home.COMMUNITY else _clean_tables
     for step in plan_steps(entries, together=_same_window if home is Home.COMMUNITY else _same_day):
         await clean(conn, step, readers_us)
+        if time.monotonic() > deadline:
+            return False
     return bool(entries)
 
 
@@ -192,7 +203,12 @@ async def _refresh_views(conn: AsyncConnection, from_us: int, to_us: int) -> Non
 
 
 async def _marks(conn: AsyncConnection) -> tuple[int, int]:
-    row = await (await conn.execute(_queries["marks"])).fetchone()
+    readers_us, writers_us = await _one(conn, "marks")
+    return readers_us, writers_us
+
+
+async def _one(conn: AsyncConnection, name: str) -> tuple[int, ...]:
+    row = await (await conn.execute(_queries[name])).fetchone()
     if row is None:
-        raise LookupError("rollup_mark is empty")
-    return int(row[0]), int(row[1])
+        raise LookupError(f"{name} has no row")
+    return row

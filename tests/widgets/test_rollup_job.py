@@ -364,6 +364,43 @@ def test_a_writer_that_takes_long_keeps_the_mark_where_it_is(
     assert asyncio.run(refreshed())
 
 
+def test_cleaning_stops_after_its_time_and_goes_on_in_the_next_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_job, "CLEAN_S", 0)
+    rows: list[Row] = [(1, BASE_US - day * 24 * HOUR_US, (1.0, None, None)) for day in (1, 5, 9)]
+
+    async def run() -> None:
+        async with await store.connect_async() as work:
+            await refresh(work, store.home, BASE_US)
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [row[1] for row in rows])
+        write(conn, rows)
+        for left in (2, 1, 0):
+            asyncio.run(run())
+            assert conn.execute("SELECT count(*) FROM rollup_dirty").fetchone() == (left,)
+            assert_exact(conn)
+
+
+def test_a_device_that_is_always_late_does_not_keep_the_refresh_busy(store: Store) -> None:
+    async def run(conn: Connection) -> None:
+        class WithLateRows(CutConnection):
+            async def execute(self, *args: Any) -> Any:
+                write(conn, [(1, BASE_US - HOUR_US, (1.0, None, None))])
+                return await super().execute(*args)
+
+        async with await store.connect_async() as work:
+            late: Any = WithLateRows(work, 200)
+            await refresh(late, store.home, BASE_US)
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [BASE_US])
+        asyncio.run(run(conn))
+        assert conn.execute("SELECT count(*) > 0 FROM rollup_dirty").fetchone() == (True,)
+        assert_exact(conn)
+
+
 def test_steps_are_bounded_and_keep_a_pair_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollup_job, "STEP_PAIRS", 2)
     entries = [(1, 5, 100), (2, 5, 100), (3, 6, 100), (4, 7, 100), (5, 5, 130)]

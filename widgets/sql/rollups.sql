@@ -24,10 +24,14 @@ UPDATE rollup_mark SET readers_us = %(to_us)s WHERE readers_us = %(from_us)s
 -- A continuous aggregate's buckets within [from, to); commits by itself.
 CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)
 
+-- name: newest_dirty
+SELECT coalesce(max(dirty_id), 0) FROM rollup_dirty
+
 -- name: oldest_dirty
 -- A batch of entries: id, stream and hour since 1970.
 SELECT dirty_id, stream_id, (extract(epoch FROM hour) / 3600)::bigint
 FROM rollup_dirty
+WHERE dirty_id <= %s
 ORDER BY dirty_id
 LIMIT %s
 
