@@ -34,6 +34,9 @@ class Grid(Protocol):
     def after(self, start_us: int) -> int:
         """Return the begin of the bucket that follows the one beginning at `start_us`."""
 
+    def index(self, moment_us: int) -> int:
+        """Return the number of the bucket that holds a moment, counted along the calendar."""
+
 
 class FixedGrid:
     """Buckets of one width, one of which begins at `origin_us`."""
@@ -50,6 +53,10 @@ class FixedGrid:
     def after(self, start_us: int) -> int:
         """Return the begin of the following bucket."""
         return start_us + self.width_us
+
+    def index(self, moment_us: int) -> int:
+        """Return the number of the bucket that holds a moment."""
+        return (moment_us - self.origin_us) // self.width_us
 
 
 class CalendarGrid:
@@ -78,6 +85,13 @@ class CalendarGrid:
             following_us = self._utc(wall)
         return following_us
 
+    def index(self, moment_us: int) -> int:
+        """Return the number of the bucket that holds a moment, counting those a change left out."""
+        wall = self._wall(moment_us)
+        if self._span.unit == "mo":
+            return _months(wall) // self._span.count
+        return (wall - _FIRST_MONDAY) // timedelta(microseconds=self._span.nominal_us)
+
     def _wall(self, moment_us: int) -> datetime:
         return to_datetime(moment_us).astimezone(self._zone).replace(tzinfo=None, fold=0)
 
@@ -89,9 +103,7 @@ class CalendarGrid:
         count, unit = self._span.count, self._span.unit
         midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
         if unit == "mo":
-            months = (wall.year - 1970) * 12 + wall.month - 1
-            months -= months % count
-            return datetime(1970 + months // 12, months % 12 + 1, 1)
+            return _month_begin(_months(wall) // count * count)
         if unit in ("d", "w"):
             days = count * (7 if unit == "w" else 1)
             return midnight - timedelta(days=(midnight - _FIRST_MONDAY).days % days)
@@ -100,9 +112,16 @@ class CalendarGrid:
 
     def _wall_next(self, start: datetime) -> datetime:
         if self._span.unit == "mo":
-            months = (start.year - 1970) * 12 + start.month - 1 + self._span.count
-            return datetime(1970 + months // 12, months % 12 + 1, 1)
+            return _month_begin(_months(start) + self._span.count)
         return start + timedelta(microseconds=self._span.nominal_us)
+
+
+def _months(wall: datetime) -> int:
+    return (wall.year - 1970) * 12 + wall.month - 1
+
+
+def _month_begin(months: int) -> datetime:
+    return datetime(1970 + months // 12, months % 12 + 1, 1)
 
 
 def grid_of(span: Span, zone: ZoneInfo, near_us: int) -> FixedGrid | CalendarGrid:
@@ -123,18 +142,16 @@ def grid_of(span: Span, zone: ZoneInfo, near_us: int) -> FixedGrid | CalendarGri
     return FixedGrid(width_us, -(offset // timedelta(microseconds=1)) % width_us)
 
 
-def starts(grid: Grid, from_us: int, to_us_: int, limit: int) -> list[int]:
-    """Return the begins of the buckets that meet [from, to), at most `limit` + 1 of them."""
+def starts(grid: Grid, from_us: int, end_us: int) -> list[int]:
+    """Return the begins of the buckets that meet [from, end). Bounded by whoever chose the grid."""
     found: list[int] = []
     start_us = grid.floor(from_us)
-    while start_us < to_us_ and len(found) <= limit:
+    while start_us < end_us:
         found.append(start_us)
         start_us = grid.after(start_us)
     return found
 
 
-def count_up_to(grid: Grid, from_us: int, to_us_: int, limit: int) -> int:
-    """Return how many buckets meet [from, to), or `limit` + 1 when there are more."""
-    if isinstance(grid, FixedGrid):
-        return min(-((grid.floor(from_us) - to_us_) // grid.width_us), limit + 1)
-    return len(starts(grid, from_us, to_us_, limit))
+def most_buckets(grid: Grid, from_us: int, end_us: int) -> int:
+    """Return how many buckets meet [from, end): at most that many, at no cost per bucket."""
+    return grid.index(end_us - 1) - grid.index(from_us) + 1

@@ -13,17 +13,17 @@ import msgspec
 from twin.clock import now_us
 from twin.errors import Invalid, ItemError, NotFound
 from twin.ground import Ground
+from twin.moments import MAX_US, parse_moment
 from twin.principal import Principal
 from twin.schema import DatasourceSchema
 from widgets import series, values
 from widgets.answers import Answer, SingleAnswer
 from widgets.cache import AnswerCache, Body, Entry, body_of
-from twin.moments import MAX_US, parse_moment
 from widgets.run import Reader
 from widgets.shown_alert import ShownAlerts, Wearer
 from widgets.spec import WidgetSpec, zone_of
 from widgets.subject import check_device, find_key, find_subject
-from widgets.window import Window, is_windowed, resolve
+from widgets.window import Extent, is_windowed, lay_out, resolve
 
 _NEVER_US = 2**63
 
@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     spec: WidgetSpec
     schema: DatasourceSchema
-    window: Window | None
+    extent: Extent | None
     now_us: int
     at_us: int | None
 
@@ -79,10 +79,10 @@ class WidgetService:
     def _asked(self, spec: WidgetSpec, schema: DatasourceSchema, at: str | None) -> Asked:
         zone = zone_of(spec.timezone or schema.timezone)
         now, at_us = now_us(), None if at is None else _at(at, zone)
-        window = None
+        extent = None
         if is_windowed(spec):
-            window = resolve(spec, zone, now, at_us, self._ground.settings.max_points)
-        return Asked(spec, schema, window, now, at_us)
+            extent = resolve(spec, zone, now, at_us, self._ground.settings.max_points)
+        return Asked(spec, schema, extent, now, at_us)
 
     def _versions(self, no: int) -> tuple[int, ...]:
         cells = self._ground.versions
@@ -94,8 +94,8 @@ class WidgetService:
         )
 
     def _key(self, asked: Asked, versions: tuple[int, ...]) -> Hashable:
-        window = asked.window.key if asked.window is not None else None
-        return (self._encoder.encode(asked.spec), asked.schema.no, versions, window, asked.at_us)
+        extent = asked.extent.key if asked.extent is not None else None
+        return (self._encoder.encode(asked.spec), asked.schema.no, versions, extent, asked.at_us)
 
     async def _entry(self, asked: Asked, versions: tuple[int, ...] | None) -> Entry:
         wearer = Wearer(asked.schema.no, tuple(asked.spec.keys), asked.spec.device)
@@ -114,7 +114,8 @@ class WidgetService:
 
     async def _answer(self, asked: Asked) -> tuple[Answer, int]:
         """Return the answer without its alert, and from when on (µs) it is stale."""
-        spec, schema, window = asked.spec, asked.schema, asked.window
+        spec, schema = asked.spec, asked.schema
+        window = None if asked.extent is None else lay_out(asked.extent)
         reader, max_bars = self._reader, self._ground.settings.max_points
         check_device(schema, spec.device)
         by_label = spec.group_by == "label"

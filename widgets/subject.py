@@ -3,7 +3,6 @@
 Pure: a schema goes in.
 """
 
-
 from twin.errors import Invalid, ItemError
 from twin.schema import DataKey, DatasourceSchema
 from widgets.answers import Value

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from twin.errors import Invalid, ItemError
-from widgets.grid import LADDER, CalendarGrid, FixedGrid, Grid, count_up_to, grid_of, starts
 from twin.moments import Span, before, local_midnight, parse_moment, parse_span
+from widgets.grid import LADDER, CalendarGrid, FixedGrid, Grid, grid_of, most_buckets, starts
 from widgets.spec import WidgetSpec
 
 DEFAULT_RANGE = "24h"
@@ -19,8 +19,8 @@ DEFAULT_POINTS = {"bar": 48}
 FALLBACK_POINTS = 300
 
 
-class Window(msgspec.Struct, frozen=True):
-    """Readings of [from_us, end_us), shown as the buckets beginning at `starts`.
+class Extent(msgspec.Struct, frozen=True):
+    """Readings of [from_us, end_us), shown in buckets of a grid. Cheap: every poll works it out.
 
     `to_us` is the end that the answer names; `end_us` is earlier where the answer is as of a moment
     within the window. `grid` tells how SQL can name a row's bucket.
@@ -31,12 +31,17 @@ class Window(msgspec.Struct, frozen=True):
     end_us: int
     bucket: Span
     grid: FixedGrid | CalendarGrid
-    starts: tuple[int, ...]
 
     @property
     def key(self) -> tuple[int, int, int, str]:
-        """What tells this window from others of the same spec."""
+        """What tells this extent from others of the same spec."""
         return (self.from_us, self.to_us, self.end_us, self.bucket.text)
+
+
+class Window(Extent, frozen=True):
+    """An extent with the begins of its buckets."""
+
+    starts: tuple[int, ...]
 
 
 def is_windowed(spec: WidgetSpec) -> bool:
@@ -47,8 +52,8 @@ def is_windowed(spec: WidgetSpec) -> bool:
 
 def resolve(
     spec: WidgetSpec, zone: ZoneInfo, now_us: int, at_us: int | None, max_points: int
-) -> Window:
-    """Return the window of a spec at `now_us`; `at_us` stands for now where it is given.
+) -> Extent:
+    """Return the extent of a spec at `now_us`; `at_us` stands for now where it is given.
 
     Raises Invalid for from >= to and for more than `max_points` buckets.
     """
@@ -65,8 +70,15 @@ def resolve(
     if to_us is None:
         to_us = grid.after(grid.floor(now_us))
     end_us = to_us if at_us is None else min(to_us, at_us + 1)
-    begins = starts(grid, from_us, to_us, max_points + 1)
-    return Window(from_us, to_us, end_us, span, grid, tuple(begins))
+    return Extent(from_us, to_us, end_us, span, grid)
+
+
+def lay_out(extent: Extent) -> Window:
+    """Return an extent with its buckets."""
+    begins = starts(extent.grid, extent.from_us, extent.to_us)
+    return Window(
+        extent.from_us, extent.to_us, extent.end_us, extent.bucket, extent.grid, tuple(begins)
+    )
 
 
 def _from(spec: WidgetSpec, zone: ZoneInfo, until_us: int) -> int:
@@ -92,11 +104,9 @@ def _bucket(
     limit = min(points, max_points) if auto else max_points
     for span in LADDER if auto else (parse_span(spec.bucket),):
         grid = grid_of(span, zone, from_us)
-        if span.nominal_us * (limit + 2) < now_us - from_us and to_us is None:
-            continue
         begin_us = grid.floor(from_us) if slides[0] else from_us
         end_us = _end(grid, to_us, now_us)
-        if count_up_to(grid, begin_us, end_us, limit) <= limit:
+        if most_buckets(grid, begin_us, end_us) <= limit:
             return span, grid
     if auto:
         return span, grid

@@ -17,7 +17,7 @@ from twin.clock import SECOND_US, now_us, to_rfc3339
 from twin.schema import DatasourceSchema
 from widgets.service import WidgetService
 from widgets.spec import query_spec, zone_of
-from widgets.window import Window, resolve
+from widgets.window import Window, lay_out, resolve
 
 HOUR_US = 3600 * SECOND_US
 DEVICES = ("a", "b", "c")
@@ -63,7 +63,7 @@ class Plant:
         """Return the window that an answer is about."""
         pairs = {"key": "temp", "datasource_id": str(self.schema.id), **fields}
         spec, _ = query_spec(type_, pairs.items(), 5000)
-        return resolve(spec, zone_of(spec.timezone or "UTC"), self.now, None, 5000)
+        return lay_out(resolve(spec, zone_of(spec.timezone or "UTC"), self.now, None, 5000))
 
 
 def random_question(rng: random.Random, now: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twin.clock import to_rfc3339, to_us
 from twin.errors import Invalid
 from widgets.spec import query_spec, zone_of
-from widgets.window import Window, is_windowed, resolve
+from widgets.window import Window, is_windowed, lay_out, resolve
 
 NOW_US = to_us(datetime(2026, 11, 20, 12, 34, 56, 789, tzinfo=UTC))
 DATASOURCE = str(uuid4())
@@ -21,7 +21,7 @@ def window(
 ) -> Window:
     given_fields = {"key": "rpm", "datasource_id": DATASOURCE, **fields}
     spec, _ = query_spec(type_, given_fields.items(), 5000)
-    return resolve(spec, zone_of(spec.timezone or "UTC"), now_us, at_us, 5000)
+    return lay_out(resolve(spec, zone_of(spec.timezone or "UTC"), now_us, at_us, 5000))
 
 
 def shown(found: Window) -> tuple[str, str, str, int]:
