@@ -21,6 +21,7 @@ from twin.deletion import delete_readings
 from twin.ground import Ground
 from twin.housekeeping import pages_of
 from twin.jobs import Job, session
+from twin.notify import DATA_TOPIC, encode_numbers
 
 LOCK_TIMEOUT_MS = 500
 """Dropping waits no longer than this for readers and writers, who would queue behind it. Below
@@ -58,29 +59,43 @@ def retention_job(interval_s: float) -> Job:
 
 async def _run(ground: Ground) -> None:
     async with session(ground, "retention") as conn:
-        await apply_retention(conn, ground.capabilities.home, now_us())
+        changed = await apply_retention(conn, ground.capabilities.home, now_us())
+    for datasource_no in changed:
+        ground.versions.bump("data", datasource_no)
+    for payload in encode_numbers(ground.versions.host, sorted(changed)):
+        await ground.notifier.send(DATA_TOPIC, payload)
 
 
-async def apply_retention(conn: AsyncConnection, home: Home, now_us: int) -> None:
-    """Remove what has expired: whole spans first, the rest in slices."""
+async def apply_retention(conn: AsyncConnection, home: Home, now_us: int) -> set[int]:
+    """Remove what has expired: whole spans first, the rest in slices.
+
+    Returns the numbers of the datasources that lost readings.
+    """
+    changed: set[int] = set()
     cursor = await conn.execute(_queries["retentions"])
     expired = expiry(dict(await cursor.fetchall()), now_us)
     for span in await spans(conn, home, 0, expired.drop_before_us):
         if span.to_us <= expired.drop_before_us:
-            await _drop(conn, home, span)
+            changed |= await _drop(conn, home, span)
     for datasource_no, cutoff_us in expired.cutoffs_us.items():
         pages = await pages_of(conn, datasource_no)
-        await delete_readings(conn, home, pages, 0, cutoff_us)
+        if await delete_readings(conn, home, pages, 0, cutoff_us):
+            changed.add(datasource_no)
+    return changed
 
 
-async def _drop(conn: AsyncConnection, home: Home, span: Span) -> None:
-    """Count and drop a span in one transaction. One that is busy is left to the slices."""
+async def _drop(conn: AsyncConnection, home: Home, span: Span) -> set[int]:
+    """Count and drop a span in one transaction. One that is busy is left to the slices.
+
+    Returns the datasources that had readings in it.
+    """
     relation = sql.Identifier(span.schema, span.table)
     try:
         async with conn.transaction():
             await conn.execute(_queries["limit_lock_wait"], [f"{LOCK_TIMEOUT_MS}ms"])
             await conn.execute(_on(relation, "lock_span"))
-            await conn.execute(_on(relation, "settle_span"))
+            settled = await conn.execute(_on(relation, "settle_span"))
+            owners = {int(row[0]) for row in await settled.fetchall()}
             if home is Home.NATIVE:
                 await conn.execute(_on(relation, "drop_partition"))
             else:
@@ -88,6 +103,8 @@ async def _drop(conn: AsyncConnection, home: Home, span: Span) -> None:
                 await conn.execute(_queries["drop_chunk"], bounds)
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
         _log.info("retention_span_busy", span=span.table)
+        return set()
+    return owners
 
 
 def _on(relation: sql.Identifier, name: str) -> sql.Composed:

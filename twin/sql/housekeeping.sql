@@ -64,6 +64,7 @@ LOCK TABLE {relation} IN SHARE ROW EXCLUSIVE MODE
 
 -- name: settle_span
 -- Log the readings that go with a partition or chunk, and mark its hours dirty, in one pass.
+-- Returns the datasources they belong to.
 WITH going AS (
     SELECT stream_id, date_trunc('hour', ts, 'UTC') AS hour, count(*) AS rows
     FROM {relation}
@@ -78,6 +79,7 @@ FROM going
 JOIN streams AS s USING (stream_id)
 WHERE s.page = 0
 GROUP BY s.datasource_no
+RETURNING datasource_no
 
 -- name: drop_partition
 DROP TABLE {relation}
