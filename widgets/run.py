@@ -3,8 +3,10 @@
 The pool's sessions carry the statement timeout; a query that meets it becomes a 422.
 """
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -12,14 +14,18 @@ import psycopg
 
 from twin.clock import to_us
 from twin.db.errors import driver_errors
-from twin.db.pool import AsyncConnection, AsyncPool
+from twin.db.pool import POOL_WAIT_S, AsyncConnection, AsyncPool
 from twin.db.queries import load
-from twin.errors import Invalid
+from twin.errors import Invalid, Overloaded
 from widgets.newest import NEAR_US, newest_two, where_from
 from widgets.plan import Query, Question, plan
 
 MARK_KEPT_S = 5.0
 """How long a worker uses a mark it has read. An older mark is as right, it only reads more rows."""
+
+LEFT_FREE = 2
+"""Connections that widgets leave to others: slow queries must not hold up keys and schemas, which
+ingest needs."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -47,6 +53,7 @@ class Reader:
         """Read through `pool`; `max_raw_rows` bounds what only raw readings can answer."""
         self._pool = pool
         self._max_raw_rows = max_raw_rows
+        self._turns = asyncio.Semaphore(max(pool.max_size - LEFT_FREE, 1))
         self._sql = load("widgets", "data")
         self._closed_us = 0
         self._closed_until_s = 0.0
@@ -58,11 +65,10 @@ class Reader:
         """
         if not question.streams or question.from_us >= question.end_us:
             return []
-        with driver_errors():
-            async with self._pool.connection() as conn:
-                closed_us = await self._closed(conn)
-                query = plan(question, closed_us, self._max_raw_rows)
-                rows = [_row(record) for record in await _fetch(conn, query)]
+        async with self._connection() as conn:
+            closed_us = await self._closed(conn)
+            query = plan(question, closed_us, self._max_raw_rows)
+            rows = [_row(record) for record in await _fetch(conn, query)]
         if query.max_rows and sum(row.count for row in rows) > query.max_rows:
             raise Invalid(
                 f"This needs more than {query.max_rows} readings one by one: choose a shorter"
@@ -80,16 +86,30 @@ class Reader:
         if not streams or from_us >= end_us:
             return []
         near_us = max(min(near_us, end_us) - NEAR_US, from_us)
-        with driver_errors():
-            async with self._pool.connection() as conn:
-                found = await _fetch(conn, newest_two(streams, column, near_us, end_us))
-                if len(found) < 2 and near_us > from_us:
-                    closed_us = await self._closed(conn)
-                    hint = where_from(streams, column, from_us, end_us, closed_us)
-                    ((moment,),) = await _fetch(conn, hint)
-                    begin_us = max(min(to_us(moment), near_us), from_us)
-                    found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
+        async with self._connection() as conn:
+            found = await _fetch(conn, newest_two(streams, column, near_us, end_us))
+            if len(found) < 2 and near_us > from_us:
+                closed_us = await self._closed(conn)
+                hint = where_from(streams, column, from_us, end_us, closed_us)
+                ((moment,),) = await _fetch(conn, hint)
+                begin_us = max(min(to_us(moment), near_us), from_us)
+                found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
         return [Reading(to_us(ts), value) for ts, value in found]
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection when it is our turn. Raises Overloaded when that takes too long."""
+        try:
+            async with asyncio.timeout(POOL_WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Overloaded("Too many widgets are being read.", retry_after_s=1) from None
+        try:
+            with driver_errors():
+                async with self._pool.connection() as conn:
+                    yield conn
+        finally:
+            self._turns.release()
 
     async def _closed(self, conn: AsyncConnection) -> int:
         if time.monotonic() >= self._closed_until_s:

@@ -1,5 +1,6 @@
 """Answers from a database: their contents and bounds."""
 
+import asyncio
 from uuid import uuid4
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 
 from tests.widgets.desk import Desk, with_desk
 from twin.clock import SECOND_US, now_us, to_rfc3339
-from twin.errors import Invalid, NotFound
+from twin.errors import Invalid, NotFound, Overloaded
 from twin.schema import Wanted
 from widgets.series import MAX_SERIES
 from widgets.spec import query_spec
@@ -225,3 +226,22 @@ def test_a_sum_past_the_largest_double_is_told(database_url: str) -> None:
             await desk.ask("line", key="rpm", agg="sum")
 
     with_desk(database_url, scenario)
+
+
+def test_slow_queries_leave_connections_to_others(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        monkeypatch.setattr("widgets.run.POOL_WAIT_S", 0.1)
+        with psycopg.connect(desk.lab.ground.database_url) as conn:
+            conn.execute("LOCK TABLE twinfeed.readings")
+            questions = [desk.ask("line", key="rpm", title=str(i)) for i in range(4)]
+            polls = [asyncio.create_task(question) for question in questions]
+            outcomes = asyncio.gather(*polls, return_exceptions=True)
+            await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED)
+            async with desk.lab.ground.pool.connection(timeout=0.5):
+                assert not all(poll.done() for poll in polls)
+        kinds = {type(outcome) for outcome in await outcomes}
+        assert kinds == {dict, Overloaded}
+
+    with_desk(database_url, scenario, pool_size=4)
