@@ -8,6 +8,7 @@ the calls that run at once.
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from types import TracebackType
 from typing import Self
@@ -21,8 +22,9 @@ from alerts.outbox import LEASE_MARGIN_S, Claim, Outbox
 from alerts.retry import decide
 from alerts.sender import Sender
 from twin.clock import now_us
+from twin.db.errors import is_away
 from twin.ground import Ground
-from twin.metrics import ALERT_DELIVERIES, ALERT_DELIVERY_SECONDS
+from twin.metrics import ALERT_DELIVERED_SECONDS, ALERT_DELIVERIES, ALERT_DELIVERY_SECONDS
 
 POLL_S = 1.0
 """How soon retries and what other processes left behind are found."""
@@ -81,8 +83,11 @@ class Delivery:
             try:
                 while await self._claim():
                     pass
-            except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests) as exc:
-                log.warning("outbox unreadable", reason=type(exc).__name__)
+            except Exception as exc:  # whatever it was, deliveries must go on afterwards
+                if is_away(exc):
+                    log.warning("outbox away")
+                else:
+                    log.exception("outbox unreadable")
                 await asyncio.sleep(POLL_S)
             with contextlib.suppress(TimeoutError):
                 pause_s = POLL_S * _dice.uniform(0.8, 1.2)  # workers must not poll in step
@@ -104,6 +109,7 @@ class Delivery:
     async def _deliver(self, claim: Claim) -> None:
         body = claim.body.encode()
         headers = signing.headers(claim.delivery_id, claim.secret, now_us(), body)
+        claimed = time.perf_counter()
         try:
             with ALERT_DELIVERY_SECONDS.time():
                 attempt = await self._sender.post(claim.url, headers, body)
@@ -115,6 +121,9 @@ class Delivery:
                 chance=_dice.random(),
             )
             ALERT_DELIVERIES.labels(outcome.verdict).inc()
+            if outcome.verdict == "delivered":
+                passed_s = time.perf_counter() - claimed
+                ALERT_DELIVERED_SECONDS.observe(claim.age_us / 1_000_000 + passed_s)
             await self._outbox.settle(claim, attempt, outcome)
         except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests) as exc:
             # The lease ends and the delivery is made again, with the same id.

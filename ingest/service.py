@@ -147,7 +147,8 @@ class IngestService:
         """Return once the block is committed. Raises TwinfeedError when it is not."""
         pending = Pending(block, self._loop.create_future())
         self._buffer.put(pending)
-        await asyncio.shield(pending.done)
+        metrics.BUFFER_ROWS.set(self._buffer.rows)
+        await pending.done
 
     async def _schema(self, grant: IngestGrant) -> DatasourceSchema:
         schema = self._ground.schemas.current(grant.datasource_no)

@@ -4,6 +4,7 @@ Plain rows go by COPY; rows of datasources that collide go through a staging tab
 order is rollup mark, rows, hooks, log: locks are taken in the same order by every writer.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -12,7 +13,7 @@ from psycopg import sql
 
 from ingest.assemble import Batch, select
 from ingest.frame import encode, used_columns
-from twin import rollups
+from twin import metrics, rollups
 from twin.batch import BatchHook, Rows
 from twin.clock import to_datetime
 from twin.db.capabilities import Capabilities
@@ -28,7 +29,6 @@ class Outcome(msgspec.Struct):
     rows: int
     new_readings: int
     after_commit: list[Callable[[], None]]
-    copy_s: float = 0.0
 
 
 class Merging:
@@ -101,8 +101,11 @@ def copy_rows(conn: Connection, table: str, rows: Rows, columns: list[int]) -> N
         sql.Identifier(table),
         sql.SQL(", ").join([sql.Identifier("stream_id"), sql.Identifier("ts"), *names]),
     )
+    frame = encode(rows, columns)
+    started = time.perf_counter()
     with conn.cursor().copy(statement) as copy:
-        copy.write(encode(rows, columns))
+        copy.write(frame)
+    metrics.COPY_SECONDS.inc(time.perf_counter() - started)
 
 
 def _store(conn: Connection, batch: Batch, colliding: set[int], merging: Merging) -> dict[int, int]:

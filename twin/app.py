@@ -17,7 +17,7 @@ from alerts.closing import jobs as alert_jobs
 from alerts.delivery import Delivery
 from alerts.hook import AlertHook
 from alerts.routes import routes as alert_routes
-from ingest.http import IngestFront
+from ingest.http import IngestRoute
 from ingest.routes import routes as ingest_routes
 from ingest.service import IngestService
 from twin import __version__, health, http_errors, jobs, logs, runtime
@@ -29,7 +29,9 @@ from twin.docs_page import docs_page, openapi_document
 from twin.ground import Ground, open_ground
 from twin.housekeeping import housekeeping_jobs
 from twin.retention import retention_job
+from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
+from twin.sampling import sampling_job
 from widgets.rollup_job import rollup_job
 from widgets.routes import routes as widget_routes
 
@@ -38,9 +40,10 @@ SWITCH_INTERVAL_S = 0.0005
 be most of a commit's latency."""
 
 
-def create_app(run: Runtime) -> Any:
-    """Return the ASGI application of one worker. Nothing is opened before its lifespan starts."""
+def create_app(run: Runtime) -> RsgiServer:
+    """Return the application of one worker. Nothing is opened before its lifespan starts."""
     held: list[Ground] = []
+    route = IngestRoute()
 
     async def ground() -> Ground:
         return held[0]
@@ -55,7 +58,7 @@ def create_app(run: Runtime) -> Any:
             held[:] = [opened]
             service = IngestService(opened, [AlertHook(opened, delivery.wake)])
             await service.start()
-            front.open(opened, service)
+            route.open(opened, service)
             try:
                 async with jobs.running(opened, background_jobs(opened)):
                     yield
@@ -81,8 +84,7 @@ def create_app(run: Runtime) -> Any:
         logging_config=None,
         debug=False,
     )
-    front = IngestFront(AccessCounter(app))
-    return front
+    return RsgiServer(route, AccessCounter(app))
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:
@@ -93,13 +95,14 @@ def background_jobs(ground: Ground) -> list[jobs.Job]:
         *housekeeping_jobs(),
         retention_job(settings.retention_interval_s),
         rollup_job(settings.rollup_interval_s),
+        sampling_job(),
     ]
     if not ground.capabilities.hypertables:
         found.append(partition_job())
     return found
 
 
-def application() -> Any:
+def application() -> RsgiServer:
     """Return the application of a worker process that `twinfeed serve` started."""
     runtime.die_with_parent()
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 
 from twin.db.capabilities import Capabilities
-from twin.metrics import MULTIPROC_DIR
 from twin.settings import Settings
 
 VARIABLE = "TWINFEED_RUNTIME_DIR"
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus-client looks at it when it is imported, so the main process must not import it: workers
+are forks."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -49,7 +51,7 @@ def prepared(settings: Settings, url: str, capabilities: Capabilities) -> Iterat
         os.environ[VARIABLE] = name
         if settings.workers > 1:
             (directory / "metrics").mkdir()
-            os.environ[MULTIPROC_DIR] = str(directory / "metrics")
+            os.environ[METRICS_VARIABLE] = str(directory / "metrics")
         yield directory
 
 
@@ -66,3 +68,26 @@ def die_with_parent() -> None:
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def fork_with_default_signals() -> None:
+    """Let workers that are forked from now on begin with the default action of a stop signal.
+
+    They would inherit the main process' handlers, and a SIGTERM that meets a worker before it has set
+    its own would be lost: the stop then takes as long as it may.
+    """
+    stops = (signal.SIGTERM, signal.SIGINT)
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
+
+    def reset() -> None:
+        for number in stops:
+            signal.signal(number, signal.SIG_DFL)
+        unblock()
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, stops),
+        after_in_parent=unblock,
+        after_in_child=reset,
+    )
