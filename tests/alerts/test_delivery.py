@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from support.plant import Plant, open_plant
 from support.receiver import CLOSE_EARLY, DRIP, HANG, receiver
@@ -16,6 +17,7 @@ from support.receiver import CLOSE_EARLY, DRIP, HANG, receiver
 from alerts import delivery, retry
 from alerts.delivery import Delivery
 from alerts.hook import AlertHook
+from alerts.outbox import Outbox
 from alerts.views import NewWebhook, WebhookPatch
 from alerts.webhooks import WebhookStore
 from twin.errors import Invalid, NotFound
@@ -236,6 +238,26 @@ def test_a_lost_claim_is_made_again_with_the_same_id(database_url: str) -> None:
                 assert desk.received == []
                 await desk.wait(1)
                 assert await settled(plant) == [("delivered", 2, 200, None)]
+
+    on_plant(database_url, check)
+
+
+def test_a_failing_claim_stops_nothing(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = Outbox.claim
+    faults: list[Exception] = [psycopg.OperationalError("lost"), ValueError("unforeseen")]
+
+    async def faulty(self: Outbox, *values: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return await claim(self, *values)
+
+    async def check(plant: Plant) -> None:
+        monkeypatch.setattr(Outbox, "claim", faulty)
+        async with receiver() as desk, delivering(plant):
+            await add_rule(plant, await add_webhook(plant, desk.url))
+            await plant.send(("", 1, HOT))
+            await desk.wait(1)
+            assert await settled(plant) == [("delivered", 1, 200, None)]
 
     on_plant(database_url, check)
 

@@ -115,6 +115,16 @@ def test_a_batch_around_a_stored_reading_is_late_up_to_it(database_url: str) -> 
     on_plant(database_url, check)
 
 
+def test_a_late_reading_beside_one_that_was_sent_before_is_late(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        await plant.add_rule("greater_than", 80)
+        await plant.send(("", 5, HOT))
+        await plant.send(("", 3, COOL), ("", 5, HOT))
+        assert await plant.told() == [("", 5, "firing")]
+
+    on_plant(database_url, check)
+
+
 def test_a_long_batch_of_one_device_takes_no_quadratic_time(database_url: str) -> None:
     async def check(plant: Plant) -> None:
         await plant.add_rule("greater_than", 80)

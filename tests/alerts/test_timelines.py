@@ -4,10 +4,14 @@ Readings are (second, value), a list of them per request; outcomes are (second, 
 """
 
 import pytest
-from support.timelines import play, rule, schema
+from support.timelines import STREAM, play, rows_of, rule, schema
+
+from alerts.evaluate import Level, State, active_states, find_candidates, judge, pair_key
+from alerts.plan import make_plan
 
 HOT = rule("greater_than", 80.0)
 HOT_FOR_10S = rule("greater_than", 80.0, for_seconds=10)
+HOT_FOR_1S = rule("greater_than", 80.0, for_seconds=1)
 HOT_UNTIL_70 = rule("greater_than", 80.0, clear_threshold=70.0)
 COLD_UNTIL_15 = rule("less_than", 10.0, clear_threshold=15.0)
 
@@ -165,3 +169,14 @@ def test_booleans() -> None:
 )
 def test_a_key_of_another_kind_is_not_judged(kind: str, threshold: object) -> None:
     assert play(rule("equal_to", threshold), [[(1, 1)]], schema(kind, A=1)) == []
+
+
+def test_a_wait_never_ends_at_a_late_reading() -> None:
+    """A batch that was not judged, because judging it raised, leaves a wait that is over."""
+    rows = rows_of([(2, 81), (6, 81)])
+    plan = make_plan([HOT_FOR_1S], schema())
+    waiting = State(Level.PENDING, since_us=0, last_us=0)
+    active = active_states(plan, {pair_key(0, STREAM): waiting})
+    (candidate,) = find_candidates(plan, active, rows)
+    steps = judge(candidate, waiting, HOT_FOR_1S.spec.for_us, newest_us=5_000_000)
+    assert [(step.ts_us, step.level) for step in steps] == [(6_000_000, Level.FIRING)]
