@@ -1,0 +1,18 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """`batches` a round of batches, `seconds` a round of anything else."""
+
+    rounds: int
+    batches: int
+    seconds: float
+    deliveries: int
+    line_devices: int
+
+
+FULL = Options(rounds=3, batches=160, seconds=5.0, deliveries=300, line_devices=10)
+QUICK = Options(rounds=1, batches=32, seconds=2.0, deliveries=50, line_devices=1)
