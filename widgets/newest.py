@@ -1,7 +1,8 @@
 """The newest values of a key, by event time: an index descent per stream, never a scan.
 
 A key that has been silent for long would make the descent walk over every later reading of its
-device, so after a look at the last hour the rollups tell from where on two values are to be found.
+device, so after a look at the last minutes and the last hour the rollups tell from where on two
+values are to be found.
 """
 
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from psycopg import sql
 
 from twin.clock import to_datetime
-from twin.moments import HOUR_US
+from twin.moments import HOUR_US, MINUTE_US
 from widgets.plan import Query, column_names
 
-NEAR_US = HOUR_US
-"""How far back the first look goes: at most 3,600 rows per stream of readings once a second."""
+NEAR_US = (2 * MINUTE_US, HOUR_US)
+"""How far back the first looks go: of readings once a second some 120 rows per stream that does not
+have the key, then 3,600."""
 
 _NEWEST = sql.SQL(
     "SELECT p.ts, p.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("

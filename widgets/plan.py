@@ -184,15 +184,15 @@ _RAW_ROWS = (
 )
 # Each value against the one before of its stream, which may lie before the window; the very first
 # has no rise, but counts against the bound. A counter that fell began anew at 0: it rose by what it
-# shows (as Prometheus' increase()).
+# shows (as Prometheus' increase()). Streams without the key are not searched for a value before.
 _STEPS = (
     "SELECT grp, t, seconds,"
     " CASE WHEN v >= was THEN v - was WHEN was IS NOT NULL THEN v END AS rise FROM ("
     "SELECT grp, t, v, lag(v) OVER w AS was,"
     " extract(epoch FROM t - lag(t) OVER w)::float8 AS seconds"
-    " FROM ((" + _RAW_ROWS + ") UNION ALL"
-    " SELECT id, p.ts, p.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
-    "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts < %(from)s"
+    " FROM (WITH inside AS (" + _RAW_ROWS + ") SELECT grp, t, v FROM inside UNION ALL"
+    " SELECT grp, p.ts, p.v FROM (SELECT DISTINCT grp FROM inside) AS s CROSS JOIN LATERAL ("
+    "SELECT ts, {v} AS v FROM readings WHERE stream_id = s.grp AND ts < %(from)s"
     " AND ts >= %(from)s - interval '31 days' AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 1) AS p"
     ") AS raw WINDOW w AS (PARTITION BY grp ORDER BY t)) AS steps"
     " WHERE t >= %(from)s"

@@ -85,14 +85,17 @@ class Reader:
         """
         if not streams or from_us >= end_us:
             return []
-        near_us = max(min(near_us, end_us) - NEAR_US, from_us)
         async with self._connection() as conn:
-            found = await _fetch(conn, newest_two(streams, column, near_us, end_us))
-            if len(found) < 2 and near_us > from_us:
+            for back_us in NEAR_US:
+                begin_us = max(min(near_us, end_us) - back_us, from_us)
+                found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
+                if len(found) == 2 or begin_us == from_us:
+                    break
+            else:
                 closed_us = await self._closed(conn)
                 hint = where_from(streams, column, from_us, end_us, closed_us)
                 ((moment,),) = await _fetch(conn, hint)
-                begin_us = max(min(to_us(moment), near_us), from_us)
+                begin_us = max(min(to_us(moment), begin_us), from_us)
                 found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
         return [Reading(to_us(ts), value) for ts, value in found]
 
