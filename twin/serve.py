@@ -4,9 +4,12 @@ Invariant: whatever ends this process ends the workers and the embedded PostgreS
 acknowledged is committed before that.
 """
 
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import structlog
@@ -56,12 +59,18 @@ def prepare_database(settings: Settings, url: str) -> Capabilities:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises StartupError, EmbeddedServerError."""
     logs.configure(settings.log_level)
+    signal.signal(signal.SIGTERM, _stop_start)  # until the server sets its own handler
     with (
         database(settings, own=True) as url,
         runtime.prepared(settings, url, prepare_database(settings, url)),
     ):
+        runtime.fork_with_default_signals()
         click.echo(f"Twinfeed listens on http://{settings.host}:{settings.port}")
         http_server(settings).serve()
+
+
+def _stop_start(_number: int, _frame: object) -> NoReturn:
+    sys.exit(0)
 
 
 def http_server(settings: Settings) -> MPServer:
@@ -71,11 +80,12 @@ def http_server(settings: Settings) -> MPServer:
         factory=True,
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
         workers=settings.workers,
         backlog=BACKLOG,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=logs.http_server_config(),
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=settings.shutdown_timeout_s,
