@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from widgets.grid import FixedGrid
 from twin.moments import MINUTE_US
+from widgets.grid import FixedGrid
 from widgets.window import Window
 
 Relation = Literal["readings", "rollup_1m", "rollup_15m"]
