@@ -1,0 +1,125 @@
+"""`twinfeed import` as a person uses it, against a real server."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.server import Datasource, RunningServer
+
+
+def run_import(path: Path, url: str, key: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "twin", "import", str(path), "--url", url, "--key", key, *more],
+        env={k: v for k, v in os.environ.items() if not k.startswith("TWINFEED_")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def latest(datasource: Datasource, key: str, device: str) -> object:
+    return datasource.data("single", key=key, device=device)["value"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_kinds_devices_and_absent_cells(
+    server: RunningServer, tmp_path: Path, delimiter: str
+) -> None:
+    path = tmp_path / "plant.csv"
+    lines = [
+        "Date Time,Device-ID,Flow rate,running,state",
+        "2026-01-01 10:00:00,a,1.5,true,OK",
+        "2026-01-01 10:00:01,a,,FALSE,",
+        '2026-01-01 10:00:02,7,-2e1,,"with ""quotes"""',
+    ]
+    path.write_text("\n".join(lines).replace(",", delimiter), encoding="utf-8-sig")
+    datasource = server.datasource()
+
+    done = run_import(path, datasource.url, datasource.key)
+
+    assert done.returncode == 0, done.stderr
+    assert "3 rows, 3 accepted, 0 rejected" in done.stdout
+    kinds = {key["key"]: key["kind"] for key in datasource.detail()["data_keys"]}
+    assert kinds == {"Flow rate": "number", "running": "boolean", "state": "text"}
+    assert latest(datasource, "Flow rate", "a") == 1.5
+    assert latest(datasource, "running", "a") is False
+    assert latest(datasource, "Flow rate", "7") == -20.0
+    assert latest(datasource, "state", "7") == 'with "quotes"'
+
+
+def test_rejected_rows_are_named_by_line_and_the_others_are_kept(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "faults.csv"
+    path.write_text(
+        "ts,temperature\n"
+        "2026-01-01T00:00:00Z,1\n"
+        "\n"
+        "not a time,2\n"
+        '2026-01-01T00:00:01Z,"oops"\n'
+        "2026-01-01T00:00:02Z,3\n"
+        "2026-01-01T00:00:03Z\n"
+        ",4\n"
+        "1767225604,nan\n"
+    )
+    datasource = server.datasource()
+
+    done = run_import(path, datasource.url, datasource.key, "--batch", "2")
+
+    assert done.returncode == 1
+    assert "7 rows, 2 accepted, 5 rejected" in done.stdout
+    assert [line.split(":")[0] for line in done.stderr.splitlines() if line[:4] == "line"] == [
+        f"line {number}" for number in (4, 5, 7, 8, 9)
+    ]
+    assert datasource.detail()["readings_total"] == 2
+
+
+def test_a_time_without_offset_is_in_the_zone_of_the_datasource(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "local.csv"
+    path.write_text("time,v\n2026-07-01 12:00:00,1\n")
+    datasource = server.datasource(timezone="Europe/Berlin")
+
+    assert run_import(path, datasource.url, datasource.key).returncode == 0
+
+    assert datasource.detail()["last_reading_at"] == "2026-07-01T10:00:00Z"
+
+
+def test_a_kind_that_the_server_has_learned_wins(server: RunningServer, tmp_path: Path) -> None:
+    path = tmp_path / "kind.csv"
+    path.write_text("ts,state\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:01Z,2\n")
+    datasource = server.datasource()
+    datasource.post({"state": "OK"})
+
+    done = run_import(path, datasource.url, datasource.key)
+
+    assert done.returncode == 1
+    assert "line 2: state: is a text, not a number" in done.stderr
+    assert "2 rows, 0 accepted, 2 rejected" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "said"),
+    [
+        ("tfi_" + "0" * 64, [], "401"),
+        (None, ["--time-column", "when"], "no column 'when'"),
+        (None, ["--delimiter", "::"], "one character"),
+    ],
+)
+def test_what_cannot_work_is_said_and_nothing_is_stored(
+    server: RunningServer, tmp_path: Path, key: str | None, options: list[str], said: str
+) -> None:
+    path = tmp_path / "good.csv"
+    path.write_text("ts,v\n2026-01-01T00:00:00Z,1\n")
+    datasource = server.datasource()
+
+    done = run_import(path, datasource.url, key or datasource.key, *options)
+
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert datasource.detail()["readings_total"] == 0

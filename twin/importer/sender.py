@@ -1,0 +1,151 @@
+"""Posts batches to an ingestion URL. A refused connection, 429 and 5xx are tried again, bounded.
+
+Trying again is safe: readings carry their times, and the same reading twice is one reading.
+"""
+
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from twin.importer.batches import Batch, Fault
+from twin.importer.errors import ImportFailed
+
+MAX_ATTEMPTS = 8
+FIRST_WAIT_S = 0.5
+MAX_WAIT_S = 15.0
+"""Waits double up to this; seven of them are about 45 seconds, enough for a server's restart."""
+MAX_RETRY_AFTER_S = 60.0
+"""A server that asks for a longer pause is asked again after this."""
+TIMEOUT_S = 60.0
+
+_RETRIED = frozenset({429, 500, 502, 503, 504})
+_GZIP_WBITS = 31
+_FAST = 1
+
+
+class Outcome(msgspec.Struct):
+    """What became of a batch."""
+
+    accepted: int = 0
+    rejected: int = 0
+    faults: list[Fault] = []
+
+
+class _Answer(msgspec.Struct):
+    """The fields that an ingest answer and an error share, with defaults where one lacks them."""
+
+    accepted: int | None = None
+    rejected: int = 0
+    errors: list[dict[str, Any]] = []
+    message: str = ""
+
+
+def wait_s(attempt: int, retry_after: str | None) -> float:
+    """Return how long to wait after failed attempt 1, 2, …; the server's integer word counts."""
+    if retry_after is not None and retry_after.isdigit():
+        return min(float(retry_after), MAX_RETRY_AFTER_S)
+    return min(FIRST_WAIT_S * (1 << (attempt - 1)), MAX_WAIT_S)
+
+
+class Sender:
+    """A connection to one datasource. Close it, or use it in a `with`."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        notice: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Send to `url` with `key`; `notice` is told of every wait. Raises ImportFailed."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ImportFailed(f"'{url}' is not a URL: it must begin with http:// or https://.")
+        if not key.strip().isascii() or not key.strip().isprintable():
+            raise ImportFailed("The key holds characters that no key has.")
+        self._url = url
+        self._notice = notice
+        self._sleep = sleep
+        headers = {
+            "Authorization": f"Bearer {key.strip()}",
+            "Content-Type": "application/json",
+            "Content-Encoding": "gzip",
+            "User-Agent": "twinfeed-import",
+        }
+        self._client = httpx.Client(headers=headers, timeout=TIMEOUT_S)
+
+    def __enter__(self) -> "Sender":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._client.close()
+
+    def send(self, batch: Batch) -> Outcome:
+        """Deliver a batch. Raises ImportFailed when the server does not take it, now or ever."""
+        outcome = Outcome(0, len(batch.faults), list(batch.faults))
+        if batch.lines:
+            self._send_rows(batch, 0, len(batch.lines), outcome)
+        outcome.faults.sort(key=lambda fault: fault.line)
+        return outcome
+
+    def _send_rows(self, batch: Batch, start: int, stop: int, outcome: Outcome) -> None:
+        response = self._post(batch.body(start, stop))
+        if response.status_code == 413 and stop - start > 1:
+            middle = (start + stop) // 2
+            self._send_rows(batch, start, middle, outcome)
+            self._send_rows(batch, middle, stop, outcome)
+            return
+        answer = _read(response)
+        if answer.accepted is None or response.status_code not in (200, 422):
+            raise ImportFailed(_refusal(response.status_code, answer.message))
+        outcome.accepted += answer.accepted
+        outcome.rejected += answer.rejected
+        outcome.faults += [_fault(error, batch.lines, start) for error in answer.errors]
+
+    def _post(self, body: bytes) -> httpx.Response:
+        packed = zlib.compress(body, level=_FAST, wbits=_GZIP_WBITS)
+        attempt = 0
+        while True:
+            attempt += 1
+            retry_after = None
+            try:
+                response = self._client.post(self._url, content=packed)
+            except httpx.TransportError as exc:
+                problem = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+            except httpx.InvalidURL as exc:
+                raise ImportFailed(f"'{self._url}' is not a URL: {exc}.") from exc
+            else:
+                if response.status_code not in _RETRIED:
+                    return response
+                retry_after = response.headers.get("Retry-After")
+                problem = _refusal(response.status_code, _read(response).message)
+            if attempt >= MAX_ATTEMPTS:
+                raise ImportFailed(f"Given up after {attempt} attempts. {problem}")
+            pause_s = wait_s(attempt, retry_after)
+            self._notice(f"{problem} Trying again in {pause_s:g} s.")
+            self._sleep(pause_s)
+
+
+def _read(response: httpx.Response) -> _Answer:
+    try:
+        return msgspec.json.decode(response.content, type=_Answer)
+    except msgspec.DecodeError:
+        return _Answer()
+
+
+def _refusal(status: int, message: str) -> str:
+    return f"The server answered {status}" + (f": {message}" if message else ".")
+
+
+def _fault(error: dict[str, Any], lines: list[int], start: int) -> Fault:
+    index, key = error.get("index"), error.get("key")
+    row = start + index if isinstance(index, int) else start
+    line = lines[row] if 0 <= row < len(lines) else lines[start]
+    message = str(error.get("message", ""))
+    return Fault(line, f"{key}: {message}" if key else message)
