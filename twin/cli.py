@@ -139,9 +139,10 @@ def import_command(file: Path, **options: Any) -> None:
 @cli.command("demo")
 @click.option("--host", help="Address to listen on [127.0.0.1].")
 @click.option("--port", type=int, help="Port to listen on [8000].")
-@click.option("--data-dir", help="Directory of the embedded database.")
-def demo_command(**flags: object) -> None:
+@click.option("--data-dir", help="Directory of the demo's own database [the default, with -demo].")
+@click.option("--speed", type=click.FloatRange(0.1, 60), default=1.0, hidden=True)
+def demo_command(speed: float, **flags: object) -> None:
     """Serve with a sample plant: datasources, simulated devices, widgets and an alert."""
     from twin.demo.run import run_demo  # starts simulators that nothing else needs
 
-    run_demo(Settings.from_env(os.environ, **flags))
+    run_demo(Settings.from_env(os.environ, **flags), speed=speed)

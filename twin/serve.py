@@ -58,6 +58,14 @@ def prepare_database(settings: Settings, url: str) -> Capabilities:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises StartupError, EmbeddedServerError."""
+    with ready(settings) as server:
+        click.echo(f"Twinfeed listens on http://{settings.host}:{settings.port}")
+        server.serve()
+
+
+@contextmanager
+def ready(settings: Settings) -> Iterator[MPServer]:
+    """Start the database and give the server on it, whose `serve()` blocks until a signal."""
     logs.configure(settings.log_level)
     signal.signal(signal.SIGTERM, _stop_start)  # until the server sets its own handler
     with (
@@ -65,8 +73,7 @@ def serve(settings: Settings) -> None:
         runtime.prepared(settings, url, prepare_database(settings, url)),
     ):
         runtime.fork_with_default_signals()
-        click.echo(f"Twinfeed listens on http://{settings.host}:{settings.port}")
-        http_server(settings).serve()
+        yield http_server(settings)
 
 
 def _stop_start(_number: int, _frame: object) -> NoReturn:
@@ -74,7 +81,7 @@ def _stop_start(_number: int, _frame: object) -> NoReturn:
 
 
 def http_server(settings: Settings) -> MPServer:
-    """Return the server of worker processes; its `serve()` blocks until a signal."""
+    """Return the server of worker processes."""
     return MPServer(
         "twin.app:application",
         factory=True,

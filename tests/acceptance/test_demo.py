@@ -1,0 +1,184 @@
+"""`twinfeed demo` as a stranger runs it: on the embedded database, in a directory of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from support.server import free_port
+
+SPEED = 10
+"""The simulated plant's seconds per second: its alert fires after 6 s and clears after 9 s."""
+
+
+class Demo:
+    """A running demo and what it printed."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, output: Path) -> None:
+        self.process = process
+        self.url = url
+        self.output = output
+
+    def printed(self) -> str:
+        return self.output.read_text()
+
+    def wait_for(self, text: str, timeout_s: float = 60) -> None:
+        wait_until(lambda: text in self.printed(), timeout_s, lambda: f"{text}\n{self.printed()}")
+
+    def get(self, path: str) -> Any:
+        key = re.search(r"tf_live_[0-9a-f]{64}", self.printed())
+        assert key is not None
+        answer = httpx.get(
+            self.url + path, headers={"Authorization": f"Bearer {key[0]}"}, trust_env=False
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def widgets(self) -> dict[str, Any]:
+        ids = re.findall(r"/v1/widgets/([0-9a-f-]+)/data +# (\w+: .*)", self.printed())
+        return {title: self.get(f"/v1/widgets/{id_}/data") for id_, title in ids}
+
+    def stop(self, signal_: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it; it must end well and leave no process."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(below) > 3, "the server's worker, PostgreSQL and the plant"
+        self.process.send_signal(signal_)
+        assert self.process.wait(40) == 0, self.printed()
+        _, alive = psutil.wait_procs(below, timeout=5)
+        assert not alive
+
+
+def wait_until(done: Callable[[], bool], timeout_s: float, what: Callable[[], str]) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+@contextmanager
+def demo(directory: Path, output: Path) -> Iterator[Demo]:
+    port = free_port()
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TWINFEED_")}
+    command = [sys.executable, "-m", "twin", "demo", "--port", str(port)]
+    command += ["--data-dir", str(directory), "--speed", str(SPEED)]
+    with output.open("wb") as file:
+        process = subprocess.Popen(command, env=env, stdout=file, stderr=file)
+    running = Demo(process, f"http://127.0.0.1:{port}", output)
+    try:
+        running.wait_for("Ctrl-C stops everything.")
+        yield running
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> None:
+    with demo(tmp_path / "data", tmp_path / "first.txt") as first:
+        widgets = first.widgets()
+        assert len(widgets) == 8
+        history = widgets["line: Pump vibration"]
+        assert len(history["values"]) > 200, "an hour is there at the start"
+        assert max(history["max"]) > 4.5 > min(history["values"])
+        # The hour in which the demo starts may be cut off the window's far end, never the others.
+        assert len(widgets["bar: Pump flow per hour"]["values"]) >= 23
+
+        wait_until(
+            lambda: all(has_values(data) for data in first.widgets().values()),
+            20,
+            lambda: json.dumps(first.widgets(), indent=1),
+        )
+        first.wait_for("ALERT    critical Pump vibration too high")
+        wait_until(
+            lambda: first.widgets()["line: Pump vibration"]["alert"] is not None,
+            SPEED * 3,
+            lambda: "the widget shows the alert in the next cycle",
+        )
+        first.wait_for("resolved critical Pump vibration too high")
+        assert "signature verified" in first.printed()
+        assert_only_what_was_meant(first)
+        ids = ids_in(first)
+        first.stop()
+        assert first.printed().endswith("Stopped.\n")
+
+    with demo(tmp_path / "data", tmp_path / "second.txt") as second:
+        assert ids_in(second) == ids, "found again, not made again"
+        before = second.get("/v1/alerts/events")["total"]
+        second.wait_for("ALERT    critical Pump vibration too high")
+        assert second.get("/v1/alerts/events")["total"] > before
+        assert_only_what_was_meant(second)
+        second.stop(signal.SIGINT)
+
+
+def has_values(data: dict[str, Any]) -> bool:
+    if data["type"] == "double":
+        return data["primary"]["value"] is not None and data["secondary"]["value"] is not None
+    return data["value"] is not None if data["type"] == "single" else bool(data["values"])
+
+
+def assert_only_what_was_meant(running: Demo) -> None:
+    """A stranger's terminal shows no log line, warning or traceback."""
+    for noise in ("Traceback", "Warning", '{"', "cannot be sent", "refused"):
+        unexpected = [
+            line for line in running.printed().splitlines() if noise in line and "curl" not in line
+        ]
+        assert not unexpected
+
+
+def ids_in(running: Demo) -> list[str]:
+    """Return all ids and keys that were printed, in their order."""
+    return re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}|tfi?_[0-9a-z_]{60,}", running.printed())
+
+
+def test_a_port_in_use_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with httpx.Client(), _listening() as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "twin", "demo", "--port", str(port)]
+            + ["--data-dir", str(tmp_path / "data")],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert "--port" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@contextmanager
+def _listening() -> Iterator[int]:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+def test_the_demo_keeps_out_of_a_database_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "pgdata").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "twin", "demo", "--port", str(free_port())]
+        + ["--data-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "not a demo's" in done.stderr
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("TWINFEED_")]:
+        monkeypatch.delenv(name)

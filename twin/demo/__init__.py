@@ -1,0 +1,1 @@
+"""`twinfeed demo`: a server with a sample plant. Everything but the start goes through HTTP."""
