@@ -74,9 +74,7 @@ def test_sigterm_under_load(tmp_path: Path, workers: int) -> None:
     try:
         for device in devices:
             held = stored(again, datasource.id, device.number)
-            # A request that was cut off before its answer may be stored, or not.
-            assert held == len(device.acknowledged), device.cut_off
-            print("cut", device.cut_off, device.refused, held)
+            assert held == len(device.acknowledged)
             assert device.refused <= {503}
     finally:
         assert again.stop() == 0
