@@ -52,8 +52,11 @@ class Datasource:
 class RunningServer:
     """A server process, its URL and an HTTP client with the admin key."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], url: str, log: Path, database_url: str | None
+    ) -> None:
         self.process = process
+        self.database_url = database_url
         self.url = url
         self.log = log
         self.admin_key = ADMIN_KEY
@@ -124,7 +127,7 @@ def launch(
         process = subprocess.Popen(
             [sys.executable, "-m", "twin", "serve"], env=env, stdout=output, stderr=output
         )
-    server = RunningServer(process, f"http://127.0.0.1:{port}", log)
+    server = RunningServer(process, f"http://127.0.0.1:{port}", log, database_url)
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

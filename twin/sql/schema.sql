@@ -37,10 +37,13 @@ FROM unnest(%(keys)s::text[], %(kinds)s::text[]) AS n (key, kind)
 WHERE k.datasource_no = %(no)s AND k.key = n.key AND k.kind IS NULL AND n.kind IS NOT NULL
 
 -- name: learn_streams
+-- In the order of their first readings, which is the order devices are listed in.
 INSERT INTO streams (datasource_no, device, page)
-SELECT %(no)s, n.device, n.page FROM unnest(%(devices)s::text[], %(pages)s::int2[]) AS n (device, page)
+SELECT %(no)s, n.device, n.page
+FROM unnest(%(devices)s::text[], %(pages)s::int2[]) WITH ORDINALITY AS n (device, page, place)
 WHERE NOT EXISTS (SELECT FROM streams s
                   WHERE s.datasource_no = %(no)s AND s.device = n.device AND s.page = n.page)
+ORDER BY n.place
 
 -- name: learn_labels
 INSERT INTO labels (datasource_no, code, label)
