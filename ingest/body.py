@@ -5,14 +5,12 @@ A compressed body is never inflated past the bound: decompression asks for at mo
 
 import io
 import zlib
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import zstandard
+from granian.rsgi import HTTPProtocol
 
 from twin.errors import TooLarge, Unreadable, UnsupportedMedia
-
-Receive = Callable[[], Awaitable[Any]]
+from twin.rsgi import CLOSED
 
 _GZIP_WBITS = 31
 _ZSTD_WINDOW_BYTES = 2**27
@@ -24,27 +22,22 @@ class Disconnected(Exception):
     """The client went away before its body was complete."""
 
 
-async def read_body(receive: Receive, content_length: int | None, max_bytes: int) -> bytes:
+async def read_body(protocol: HTTPProtocol, content_length: int | None, max_bytes: int) -> bytes:
     """Return a request's body as sent. Raises TooLarge, Disconnected."""
-    if content_length is not None and content_length > max_bytes:
-        raise too_large(max_bytes)
-    message = await receive()
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        return _bounded(body, max_bytes)
-    chunks, size = [message.get("body", b"")], len(message.get("body", b""))
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        if content_length is not None:
+            if content_length > max_bytes:
+                raise too_large(max_bytes)
+            return await protocol()  # the server lets no more through than was announced
+        chunks, size = [], 0
+        async for chunk in protocol:
+            size += len(chunk)
+            if size > max_bytes:
+                raise too_large(max_bytes)
+            chunks.append(chunk)
+        return b"".join(chunks)
+    except CLOSED as exc:
+        raise Disconnected from exc
 
 
 def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:

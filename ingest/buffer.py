@@ -1,7 +1,8 @@
 """Where requests wait for a writer. Bounded in rows and bytes.
 
 Invariant: what `put` took is either handed to a writer or still here; a writer takes whatever has
-gathered as soon as it is free, so one device pays one commit and a thousand share it.
+gathered as soon as it is free, so one device pays one commit and a thousand share it. A second writer
+starts beside it only for SIDE_BY_SIDE_ROWS and more: few rows are dearer to split than to wait for.
 """
 
 import threading
@@ -12,6 +13,10 @@ from twin.errors import Overloaded
 
 RETRY_AFTER_S = 1
 """Writers empty a full buffer in about this time."""
+
+SIDE_BY_SIDE_ROWS = 512
+"""With single readings from 64 connections, one writer with batches twice as large takes a third less
+processor time a reading than two; a batch of this many rows is worth a writer of its own."""
 
 
 class Buffer:
@@ -24,6 +29,8 @@ class Buffer:
         self._waiting: deque[Pending] = deque()
         self._ready = threading.Condition()
         self._rows = 0
+        self._busy = 0
+        """Writers at work on what they took."""
         self._closed = False
 
     @property
@@ -47,13 +54,15 @@ class Buffer:
                 raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
             self._waiting.append(pending)
             self._rows += rows
-            self._ready.notify()
+            if self._is_worth_taking():  # else the writer at work will come for it
+                self._ready.notify()
 
     def take(self) -> list[Pending] | None:
-        """Wait for requests and take what has gathered. None: closed and empty."""
+        """Wait for requests and take what has gathered; `done` when it is. None: closed and empty."""
         with self._ready:
-            while not self._waiting:
-                if self._closed:
+            while not self._is_worth_taking():
+                if self._closed and not self._waiting:
+                    self._ready.notify_all()
                     return None
                 self._ready.wait()
             taken = [self._waiting.popleft()]
@@ -63,7 +72,16 @@ class Buffer:
                 rows += len(pending.block)
                 taken.append(pending)
             self._rows -= rows
+            self._busy += 1
             return taken
+
+    def done(self) -> None:
+        """Say that a writer has dealt with what it took, and will come to take again."""
+        with self._ready:
+            self._busy -= 1
+
+    def _is_worth_taking(self) -> bool:
+        return bool(self._waiting) and (self._busy == 0 or self._rows >= SIDE_BY_SIDE_ROWS)
 
     def close(self) -> None:
         """Take no more; writers finish what waits."""

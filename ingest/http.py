@@ -1,15 +1,15 @@
-"""POST /ingest/{datasource_id}: a few lines of ASGI in front of the application.
+"""POST /ingest/{datasource_id}, answered before any framework.
 
-Everything else passes on. A framework's routing, injection and validation cost more than decoding a
-reading; the checks here are the same and in the same order for every request.
+Routing, injection and validation of a framework cost more than decoding a reading; the checks here
+are the same and in the same order for every request.
 """
 
 import base64
 import binascii
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID
+
+from granian.rsgi import HTTPProtocol, Scope
 
 from ingest.body import Disconnected, decompress, read_body
 from ingest.options import parse_options
@@ -19,23 +19,19 @@ from twin.clock import now_us
 from twin.errors import Overloaded, Unauthorized, Unreadable, UnsupportedMedia
 from twin.ground import Ground
 from twin.keys.directory import IngestGrant
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from twin.rsgi import Answer
 
 PREFIX = "/ingest/"
-_SCHEMES = (b"bearer ", b"token ")
+_SCHEMES = ("bearer ", "token ")
 _STATUS = {code: metrics.REQUESTS.labels(str(code)) for code in (200, 400, 401, 413, 415, 422, 503)}
+_JSON = ("content-type", "application/json")
 
 
-class IngestFront:
-    """An ASGI application that answers ingest requests and passes all others on."""
+class IngestRoute:
+    """The hot route of readings."""
 
-    def __init__(self, app: App) -> None:
-        """Stand in front of `app`; `open` gives it its service."""
-        self._app = app
+    def __init__(self) -> None:
+        """Answer 503 until `open` gives it its service."""
         self._ground: Ground | None = None
         self._service: IngestService | None = None
 
@@ -43,48 +39,40 @@ class IngestFront:
         """Begin to take readings in."""
         self._ground, self._service = ground, service
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
-        is_ours = scope["type"] == "http" and scope["path"].startswith(PREFIX)
-        if is_ours and scope["method"] == "POST" and "/" not in scope["path"][len(PREFIX) :]:
-            await self._respond(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+    def takes(self, method: str, path: str) -> bool:
+        """Return whether a request sends readings."""
+        return path.startswith(PREFIX) and method == "POST" and "/" not in path[len(PREFIX) :]
 
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer | None:
+        """Take a request's readings in; None: the client went away before it had sent them."""
         started = time.perf_counter()
-        headers: list[tuple[bytes, bytes]] = []
+        headers = [_JSON]
         try:
-            status, body = await self._ingest(scope, receive)
+            status, body = await self._ingest(scope, protocol)
         except Disconnected:
-            return
+            return None
         except Exception as exc:
             status, extra, body = http_errors.render(http_errors.from_any(exc))
-            headers = [(name.encode(), value.encode()) for name, value in extra]
+            headers += extra
         counter = _STATUS.get(status)
         (counter or metrics.REQUESTS.labels(str(status))).inc()
         metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
-        headers += [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return status, headers, body
 
-    async def _ingest(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _ingest(self, scope: Scope, protocol: HTTPProtocol) -> tuple[int, bytes]:
         if self._ground is None or self._service is None:
             raise Overloaded("The server is starting.", retry_after_s=1)
-        headers = dict(scope["headers"])
-        grant = await self._grant(scope["path"][len(PREFIX) :], headers)
-        _check_type(headers.get(b"content-type", b""))
-        options = parse_options(scope["query_string"])
+        headers = dict(scope.headers.items())
+        grant = await self._grant(scope.path[len(PREFIX) :], headers)
+        _check_type(headers.get("content-type", ""))
+        options = parse_options(scope.query_string)
         settings = self._ground.settings
-        raw = await read_body(receive, _content_length(headers), settings.max_body_bytes)
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1")
+        raw = await read_body(protocol, _content_length(headers), settings.max_body_bytes)
+        encoding = headers.get("content-encoding", "")
         body = decompress(raw, encoding, settings.max_decompressed_bytes)
         return await self._service.ingest_json(grant, body, options)
 
-    async def _grant(self, datasource_id: str, headers: dict[bytes, bytes]) -> IngestGrant:
+    async def _grant(self, datasource_id: str, headers: dict[str, str]) -> IngestGrant:
         assert self._ground is not None
         secret = ingest_secret(headers)
         if not secret:
@@ -101,37 +89,36 @@ class IngestFront:
         return grant
 
 
-def ingest_secret(headers: dict[bytes, bytes]) -> bytes:
+def ingest_secret(headers: dict[str, str]) -> bytes:
     """Return the ingest key of a request, in any of the contract's forms, or b''."""
-    value = headers.get(b"authorization", b"").strip()
+    value = headers.get("authorization", "").strip()
     if not value:
-        return headers.get(b"x-api-key", b"").strip()
+        return headers.get("x-api-key", "").strip().encode()
     head = value[:7].lower()
     for scheme in _SCHEMES:
         if head.startswith(scheme):
-            return value[len(scheme) :].strip()
-    if head.startswith(b"basic "):
+            return value[len(scheme) :].strip().encode()
+    if head.startswith("basic "):
         try:
             return base64.b64decode(value[6:].strip(), validate=True).partition(b":")[2]
-        except binascii.Error:
+        except (binascii.Error, ValueError):
             return b""
-    return value
+    return value.encode()
 
 
-def _check_type(content_type: bytes) -> None:
+def _check_type(content_type: str) -> None:
     """Raise UnsupportedMedia for what is not JSON; no Content-Type = JSON."""
-    media = content_type.partition(b";")[0].strip().lower()
+    media = content_type.partition(";")[0].strip().lower()
     # curl -d names a form type when nobody says otherwise.
-    if media in (b"", b"application/json", b"text/json", b"application/x-www-form-urlencoded"):
+    if media in ("", "application/json", "text/json", "application/x-www-form-urlencoded"):
         return
-    shown = media[:80].decode("latin-1")
-    raise UnsupportedMedia(f"Content-Type '{shown}' is not supported: send application/json.")
+    raise UnsupportedMedia(f"Content-Type '{media[:80]}' is not supported: send application/json.")
 
 
-def _content_length(headers: dict[bytes, bytes]) -> int | None:
-    raw = headers.get(b"content-length")
+def _content_length(headers: dict[str, str]) -> int | None:
+    raw = headers.get("content-length")
     if raw is None:
         return None
-    if not raw.isdigit():
+    if not (raw.isascii() and raw.isdigit()):
         raise Unreadable("Content-Length is not a number.")
     return int(raw)

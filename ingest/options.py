@@ -21,11 +21,11 @@ class Options(msgspec.Struct, frozen=True):
 DEFAULT = Options()
 
 
-def parse_options(query: bytes) -> Options:
+def parse_options(query: str) -> Options:
     """Return the options of a query string. Raises Invalid naming the parameter."""
     if not query:
         return DEFAULT
-    values = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    values = dict(parse_qsl(query, keep_blank_values=True))
     ns_per_unit = None
     if "precision" in values:
         ns_per_unit = PRECISIONS.get(values["precision"])

@@ -1,4 +1,4 @@
-"""The ingest route as the OpenAPI document shows it; `IngestFront` answers it before routing."""
+"""The ingest route as the OpenAPI document shows it; `IngestRoute` answers it before routing."""
 
 from typing import Annotated, Any
 

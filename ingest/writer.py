@@ -28,6 +28,8 @@ from twin.schema import SchemaDirectory
 
 MAX_ATTEMPTS = 8
 """Tries of one batch against collisions, deadlocks and missing partitions before it is halved."""
+LOCK_TIMEOUT_MS = 20_000
+"""A table locked for longer counts as the database being away: 503, not a request that hangs."""
 COLLIDING_S = 60.0
 """How long a datasource that sent a time again stays on the merging path."""
 
@@ -71,7 +73,11 @@ class Writer(threading.Thread):
         """Write to the database at `url`; `answer(requests, error)` is called from this thread."""
         super().__init__(name=name, daemon=True)
         # Plans must use the index whatever the statistics of the small staging table say.
-        options = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+        options = {
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "lock_timeout": f"{LOCK_TIMEOUT_MS}ms",
+        }
         if capabilities.community:
             # Else an overwrite of more rows than the limit fails in a chunk of the columnstore.
             options["timescaledb.max_tuples_decompressed_per_dml_transaction"] = "0"
@@ -95,6 +101,8 @@ class Writer(threading.Thread):
                 log.exception("writer failed")
                 self._disconnect()
                 self._answer(taken, translate(exc))
+            finally:
+                self._buffer.done()
         self._disconnect()
 
     def _write(self, requests: list[Pending]) -> None:
