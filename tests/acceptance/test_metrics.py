@@ -1,5 +1,6 @@
 """GET /metrics over the sessions of real servers."""
 
+import json
 import os
 import signal
 import subprocess
@@ -99,6 +100,9 @@ def test_workers_are_added_up_and_an_ended_one_leaves(database_url: str) -> None
         eventually(lambda: value(server, "twinfeed_workers") == 2)
         assert value(server, "twinfeed_ingest_rows_total") == 20
         assert value(server, "twinfeed_ingest_buffer_max_rows") == 400_000
+        # The HTTP server's word on it is a line like ours.
+        said = [line for line in server.log.read_text().splitlines() if "Twinfeed" not in line]
+        assert "_granian" in {json.loads(line)["logger"] for line in said}
 
 
 def _workers(server: RunningServer) -> set[int]:
