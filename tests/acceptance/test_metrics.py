@@ -109,6 +109,19 @@ def _workers(server: RunningServer) -> set[int]:
     return {process.pid for process in psutil.Process(server.process.pid).children()}
 
 
+def test_a_restart_of_the_database_shows(tmp_path: Path) -> None:
+    with start_server(None, data_dir=str(tmp_path)) as server:
+        name = "twinfeed_database_start_time_seconds"
+        eventually(lambda: value(server, name) > 0)
+        before = value(server, name)
+        family = psutil.Process(server.process.pid).children()
+        (postmaster,) = [process for process in family if process.name() == "postgres"]
+        postmaster.kill()
+        eventually(lambda: value(server, name) > before, within_s=60)
+        assert value(server, "twinfeed_database_up") == 1
+        assert value(server, "twinfeed_listener_connected") == 1
+
+
 def test_gauges_of_others_are_forgotten(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         kept = tmp_path / f"gauge_livesum_{child.pid}.db"
