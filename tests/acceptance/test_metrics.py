@@ -139,5 +139,5 @@ def test_gauges_of_others_are_forgotten(tmp_path: Path) -> None:
 
 def test_the_main_process_leaves_the_metrics_to_its_workers() -> None:
     """prometheus-client decides at its import whether values are shared, and workers are forks."""
-    script = "import sys, twin.cli; sys.exit('prometheus_client' in sys.modules)"
+    script = "import sys, twin.cli, twin.demo.run; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
