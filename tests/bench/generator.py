@@ -138,7 +138,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._answer = self._answer + data if self._answer else data
-        size = _size(self._answer)
+        size = answer_size(self._answer)
         if size is None or len(self._answer) < size:
             return
         self._run.latencies_s.append(time.perf_counter() - self._sent_s)
@@ -147,7 +147,7 @@ class _Connection(asyncio.Protocol):
         self.send_next()
 
 
-def _size(answer: bytes) -> int | None:
+def answer_size(answer: bytes) -> int | None:
     """Return the bytes of an answer, head included; None while the head is incomplete."""
     end = answer.find(HEAD_END)
     if end < 0:
