@@ -15,6 +15,8 @@ from typing import Any, cast
 import numpy as np
 import uvloop
 
+from twin.batch import Floats
+
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
 
@@ -38,7 +40,7 @@ class Outcome:
     seconds: float
     cpu_s: float
     statuses: Counter[int]
-    latencies_s: np.ndarray  # type: ignore[type-arg]
+    latencies_s: Floats
 
     def only(self, *statuses: int) -> "Outcome":
         """Return self if no other status was answered, else raise AssertionError."""

@@ -1,5 +1,7 @@
 """The parts of the benchmark that its figures rest on."""
 
+from collections import Counter
+
 import msgspec
 import numpy as np
 import pytest
@@ -47,7 +49,7 @@ def test_the_end_of_an_answer_is_found(answer: bytes, size: int | None) -> None:
 
 
 def test_another_status_than_expected_is_not_a_result() -> None:
-    outcome = generator.Outcome(1.0, 0.1, generator.Counter({200: 5, 503: 1}), np.zeros(6))
+    outcome = generator.Outcome(1.0, 0.1, Counter({200: 5, 503: 1}), np.zeros(6))
     assert outcome.only(200, 503) is outcome
     with pytest.raises(AssertionError, match="503"):
         outcome.only(200)
