@@ -85,8 +85,6 @@ def test_bounds_count_what_the_request_introduces(
     verdict = judged(reading(0, **fine), reading(1, **more), reading(2, **fine), **limit)
     assert [r.index for r in verdict.accepted] == [0, 2]
     assert "the most" in verdict.errors[0].message
-    both = judged(reading(0, **fine, extra=1), reading(1, **more), **{**limit, "max_keys": 10})
-    assert both.rejected >= 1
 
 
 def test_devices_are_bounded() -> None:
