@@ -101,6 +101,7 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
     dice = random.Random(20)
     port, data_dir = free_port(), str(tmp_path / "data")
     server = launch(None, workers=2, port=port, data_dir=data_dir)
+    bereft: list[psutil.Process] = []
     try:
         datasource = server.datasource("killed")
         with sending(datasource) as senders:
@@ -112,6 +113,7 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
                     kill([dice.choice(workers(server))])
                     continue
                 everyone = children(server)
+                bereft += everyone
                 server.kill()
                 if how == "all":
                     kill(everyone)
@@ -124,6 +126,8 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None
         assert url is not None
         check(senders, stored(url, datasource), total)
         assert server.stop() == 0
+        _, orphans = psutil.wait_procs(bereft, timeout=10)
+        assert not orphans, "processes outlived the server that started them"
     finally:
         if server.process.poll() is None:
             server.kill()
