@@ -4,6 +4,8 @@ Format: array_recv in PostgreSQL's src/backend/utils/adt/arrayfuncs.c: dimension
 NULLs, the element's type, length, lower bound; then each element with its length, -1 for NULL.
 """
 
+import struct
+
 import numpy as np
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -13,6 +15,10 @@ from twin.batch import Floats, Int32s, Int64s
 from twin.db.pool import Connection
 
 _INT4, _INT8, _FLOAT8, _TIMESTAMPTZ = 23, 20, 701, 1184
+_CELLS = {
+    layout: np.dtype([("length", ">i4"), ("value", layout)]) for layout in (">i4", ">i8", ">f8")
+}
+_HEAD = struct.Struct(">5i")
 
 
 class _Array(bytes):
@@ -89,11 +95,11 @@ def _encode(values: Int32s | Int64s | Floats, layout: str, oid: int) -> bytes:
 def _cells(
     values: Int32s | Int64s | Floats, layout: str
 ) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    cells = np.empty(len(values), dtype=[("length", ">i4"), ("value", layout)])
-    cells["length"] = cells.dtype["value"].itemsize
+    cells = np.empty(len(values), dtype=_CELLS[layout])
+    cells["length"] = cells.itemsize - 4
     cells["value"] = values
     return cells
 
 
 def _head(length: int, oid: int, *, has_nulls: bool = False) -> bytes:
-    return np.array([1, has_nulls, oid, length, 1], dtype=">i4").tobytes()
+    return _HEAD.pack(1, has_nulls, oid, length, 1)
