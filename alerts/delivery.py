@@ -91,7 +91,9 @@ class Delivery:
                 await asyncio.sleep(POLL_S)
             with contextlib.suppress(TimeoutError):
                 pause_s = POLL_S * _dice.uniform(0.8, 1.2)  # workers must not poll in step
-                await asyncio.wait_for(self._due.wait(), pause_s)
+                # Not wait_for: until Python 3.12 it can swallow the cancellation that ends this task.
+                async with asyncio.timeout(pause_s):
+                    await self._due.wait()
 
     async def _claim(self) -> bool:
         """Start what is due and fits; return whether there may be more."""

@@ -21,6 +21,8 @@ DATA_TOPIC = "data"
 RETRY_S = 0.5
 KEEPALIVE_S = 5.0
 """How often an idle listener asks the database whether it is still there."""
+START_TIMEOUT_S = 5.0
+"""A start does not wait longer for a database that is away; listening begins when it is back."""
 MAX_PAYLOAD = 7000
 """PostgreSQL allows 8,000 bytes a notification."""
 
@@ -57,7 +59,8 @@ class Notifier:
         ready = asyncio.Event()
         self._task = asyncio.create_task(self._run(ready), name="notify")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ready.wait(), 5)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await ready.wait()
 
     async def stop(self) -> None:
         """Stop listening."""
