@@ -14,8 +14,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+from ingest.body import decompress
 from ingest.foreign.otlp_points import readings_of
-from ingest.foreign.protocol import Endpoint, Intake, Request
+from ingest.foreign.protocol import MAX_MESSAGE_BYTES, Endpoint, Intake, Request
 from ingest.readings import Context, Reading
 from twin.errors import TwinfeedError, Unauthorized, Unreadable, UnsupportedMedia
 from twin.rsgi import Answer, Headers
@@ -27,10 +28,15 @@ _MAX_TOLD = 10
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 413: 8, 415: 3, 422: 3, 429: 8, 503: 14}
 """HTTP status → google.rpc.Code; else 13, internal."""
 _MAX_JSON_DEPTH = 100
+_NOT_JSON = "The body is not an ExportMetricsServiceRequest in JSON."
 
 
 class Metrics(Endpoint):
     """The endpoint of metrics."""
+
+    def decode(self, body: bytes, encoding: str, max_bytes: int) -> bytes:
+        """Return a message without its Content-Encoding."""
+        return decompress(body, encoding, min(max_bytes, MAX_MESSAGE_BYTES))
 
     async def answer(self, request: Request, intake: Intake | None) -> Answer:
         """Answer 200, with partial_success where points were rejected."""
@@ -73,12 +79,14 @@ def decode(body: bytes, media_type: str) -> Any:
             raise Unreadable("The body is not an ExportMetricsServiceRequest.") from exc
     if media_type == JSON:
         message = ExportMetricsServiceRequest()
+        if body.lstrip()[:1] != b"{":  # the library takes an empty array for an empty message
+            raise Unreadable(_NOT_JSON)
         try:
             json_format.Parse(
                 body, message, ignore_unknown_fields=True, max_recursion_depth=_MAX_JSON_DEPTH
             )
         except (json_format.ParseError, UnicodeDecodeError) as exc:
-            raise Unreadable("The body is not an ExportMetricsServiceRequest in JSON.") from exc
+            raise Unreadable(_NOT_JSON) from exc
         return message
     raise UnsupportedMedia(f"Content-Type must be {PROTOBUF} or {JSON}.")
 

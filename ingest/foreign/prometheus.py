@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from ingest.body import decompress, too_large
 from ingest.foreign.names import device_name
 from ingest.foreign.prometheus_messages import WriteRequest
-from ingest.foreign.protocol import Endpoint, Intake, Request
+from ingest.foreign.protocol import MAX_MESSAGE_BYTES, Endpoint, Intake, Request
 from ingest.json_shapes import check_count
 from ingest.readings import Context, Reading
 from ingest.times import check_range
@@ -29,6 +29,7 @@ class RemoteWrite(Endpoint):
 
     def decode(self, body: bytes, encoding: str, max_bytes: int) -> bytes:
         """Return the protobuf; without an encoding it is snappy, as the protocol has no other."""
+        max_bytes = min(max_bytes, MAX_MESSAGE_BYTES)
         if encoding.strip().lower() in ("", "snappy"):
             return unsnappy(body, max_bytes)
         return decompress(body, encoding, max_bytes)

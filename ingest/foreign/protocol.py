@@ -15,6 +15,10 @@ from twin.rsgi import Answer
 from twin.schema import DatasourceSchema
 from twin.settings import Settings
 
+MAX_MESSAGE_BYTES = 8 * 2**20
+"""The largest protobuf message after decompression: one made to harm takes twenty times its size in
+memory. Prometheus and the OpenTelemetry collector send a tenth of it in a request."""
+
 Parse = Callable[[DatasourceSchema, Context], Block | list[Reading]]
 
 
