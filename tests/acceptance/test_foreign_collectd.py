@@ -1,5 +1,6 @@
 """collectd, Debian's package, with its plugin write_http in JSON."""
 
+import ctypes.util
 import shutil
 import subprocess
 import time
@@ -38,7 +39,10 @@ LoadPlugin write_http
 """
 
 
-@pytest.mark.skipif(COLLECTD is None, reason="needs Debian's package collectd-core")
+@pytest.mark.skipif(
+    COLLECTD is None or ctypes.util.find_library("yajl") is None,
+    reason="needs Debian's packages collectd-core, libyajl2 and libcurl3-gnutls",
+)
 def test_collectd_writes_by_http(server: RunningServer, tmp_path: Path) -> None:
     assert COLLECTD is not None
     datasource = server.datasource()

@@ -73,7 +73,7 @@ def test_prometheus_writes_what_it_scrapes(
     config.write_text(CONFIG.format(port=target, url=server.url, auth=auth))
     base = f"instance=127.0.0.1:{target},job=plant"
     with run_prometheus(config, tmp_path):
-        eventually(lambda: f"{base},site=north" in learned(datasource)[1], timeout_s=40)
+        eventually(lambda: f"{base},site=north" in learned(datasource)[1], within_s=40)
         eventually(lambda: learned(datasource)[2] >= 4)
     held: dict[str, dict[str, Any]] = {}
     for (device, _), values in stored(datasource).items():
