@@ -12,6 +12,7 @@ import re
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from ingest.block import Block, PageRows, empty_page
@@ -23,8 +24,8 @@ from twin.schema import DataKey, DatasourceSchema
 
 MIN_LINES = 8
 """For fewer lines the general path is quicker than setting up a reader."""
-_MAX_FORMS, _MAX_SERIES = 256, 200_000
-"""Past these a cache starts anew."""
+_MAX_FORMS, _MAX_SERIES = 256, 400_000
+"""Past so many of a datasource its cache starts anew."""
 _SIGNS = b',= \n"\\#\r\t'
 _OTHERS = bytes(byte for byte in range(256) if byte not in _SIGNS)
 _TO_COMMAS = bytes.maketrans(b"= ", b",,")
@@ -38,6 +39,7 @@ class _Form(msgspec.Struct, eq=False):
     measurement: str
     has_time: bool
     field_keys: list[bytes]
+    is_integer: list[bool]
     keys: list[DataKey]
     pages: list[int]
     names: list[str]
@@ -54,7 +56,9 @@ class FastLines:
         self._schema = schema
         self._keys_version = schema.keys_version
         self._max_device_length = max_device_length
-        self._forms: dict[tuple[bytes, bytes, bytes], _Form] = {}
+        self._forms: dict[tuple[bytes, bytes, bytes, bytes], _Form] = {}
+        self._series = 0
+        """Series that the forms hold."""
 
     def serves(self, schema: DatasourceSchema) -> bool:
         """Return whether this was made for the schema as it is now."""
@@ -82,8 +86,10 @@ class FastLines:
     def _form(self, first: bytes, signs: bytes, has_time: bool) -> _Form | None:
         """Return the form of a line, if all its keys are known numbers."""
         series, fields, *_ = first.split(b" ")
-        raw_keys = [part.partition(b"=")[0] for part in fields.split(b",")]
-        known = (signs, series.partition(b",")[0], b",".join(raw_keys))
+        pairs = [part.partition(b"=") for part in fields.split(b",")]
+        raw_keys = [key for key, _, _ in pairs]
+        kinds = bytes(value.endswith(b"i") for _, _, value in pairs)
+        known = (signs, series.partition(b",")[0], b",".join(raw_keys), kinds)
         form = self._forms.get(known)
         if form is not None:
             return form
@@ -96,9 +102,10 @@ class FastLines:
         numbers = [key for key in keys if key is not None and key.kind == "number"]
         if len(numbers) < len(raw_keys):
             return None
-        form = _make_form(measurement, has_time, raw_keys, numbers, signs)
-        if len(self._forms) >= _MAX_FORMS:
+        form = _make_form(measurement, has_time, raw_keys, list(map(bool, kinds)), numbers, signs)
+        if len(self._forms) >= _MAX_FORMS or self._series > _MAX_SERIES:
             self._forms.clear()
+            self._series = 0
         self._forms[known] = form
         return form
 
@@ -109,8 +116,6 @@ class FastLines:
             return [known[name] for name in series]
         except KeyError:
             pass
-        if len(known) > _MAX_SERIES:
-            known.clear()
         for name in set(series).difference(known):
             try:
                 measurement, tags = split_series(name)
@@ -121,6 +126,7 @@ class FastLines:
             if measurement != form.measurement or 0 in ids:
                 return None
             known[name] = ids
+            self._series += 1
         return [known[name] for name in series]
 
     def _read(
@@ -147,15 +153,18 @@ class FastLines:
         ts_us = _times(last, units) if form.has_time else _untimed(series, units)
         if ts_us is None:
             return None
-        values = [column.to_numpy() for column in columns[fields : 2 * fields]]
+        values = [
+            _integers(column) if is_integer else column.to_numpy()
+            for column, is_integer in zip(columns[fields:], form.is_integer, strict=False)
+        ]
         return self._rows(form, ids, ts_us, values)
 
     def _rows(
-        self, form: _Form, ids: list[list[int]], ts_us: Int64s, values: list[Floats]
+        self, form: _Form, ids: list[list[int]], ts_us: Int64s, values: list[Floats | None]
     ) -> Block | None:
         pages = {page: empty_page(len(ids)) for page in form.pages}
         for key, column in zip(form.keys, values, strict=True):
-            if not np.isfinite(column).all():
+            if column is None or not np.isfinite(column).all():
                 return None
             pages[key.page][:, key.column] = column
         table = np.array(ids, dtype=np.int32)
@@ -166,7 +175,12 @@ class FastLines:
 
 
 def _make_form(
-    measurement: str, has_time: bool, raw_keys: list[bytes], keys: list[DataKey], signs: bytes
+    measurement: str,
+    has_time: bool,
+    raw_keys: list[bytes],
+    is_integer: list[bool],
+    keys: list[DataKey],
+    signs: bytes,
 ) -> _Form:
     names = [f"c{number}" for number in range(len(signs) + 1)]
     last = len(names) - 1 if has_time else len(names)
@@ -174,7 +188,8 @@ def _make_form(
     key_names, value_names = names[at:last:2], names[at + 1 : last : 2]
     # Of a fixed width: a name of another length is an error, and all of them are one memory to compare.
     types = {name: pa.binary(len(raw)) for name, raw in zip(key_names, raw_keys, strict=True)}
-    types |= dict.fromkeys(value_names, pa.float64())
+    for name, whole in zip(value_names, is_integer, strict=True):
+        types[name] = pa.string() if whole else pa.float64()
     included = key_names + value_names
     if has_time:
         types[names[-1]] = pa.int64()
@@ -183,7 +198,16 @@ def _make_form(
         column_types=types, include_columns=included, null_values=[], check_utf8=False
     )
     pages = sorted({0, *(key.slot // PAGE_SLOTS for key in keys)})
-    return _Form(measurement, has_time, raw_keys, keys, pages, names, convert, {})
+    return _Form(measurement, has_time, raw_keys, is_integer, keys, pages, names, convert, {})
+
+
+def _integers(column: pa.StringArray) -> Floats | None:
+    """Return the numbers of texts such as `12i`, or None when one is not of this form."""
+    is_whole = pc.match_substring_regex(column, "^-?[0-9]{1,18}i$")
+    if not pc.all(is_whole).as_py():
+        return None
+    found: Floats = pc.utf8_slice_codeunits(column, 0, -1).cast(pa.int64()).to_numpy()
+    return found.astype(np.float64)
 
 
 def _times(raw: Int64s, units: Units) -> Int64s | None:

@@ -24,6 +24,8 @@ from twin.schema import DatasourceSchema
 
 JSON = ("content-type", "application/json")
 MAX_LISTED = 100
+_MAX_DATASOURCES = 1000
+"""Past so many the forms of all are found anew."""
 _SHORT = {"ns": 1, "us": 1000, "ms": 10**6, "s": 10**9}
 V1_UNITS = {"": 1, **_SHORT, "n": 1, "u": 1000, "µ": 1000, "m": 60 * 10**9, "h": 3600 * 10**9}
 V2_UNITS = {"": 1, **_SHORT}
@@ -60,6 +62,8 @@ class LineCodecs:
         settings = intake.settings
         fast = self._fast.get(schema.no)
         if fast is None or not fast.serves(schema):
+            if len(self._fast) >= _MAX_DATASOURCES:
+                self._fast.clear()
             fast = self._fast[schema.no] = FastLines(schema, settings.max_device_length)
         block = fast.block(body, units, settings.max_readings)
         if block is not None:

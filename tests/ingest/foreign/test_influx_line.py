@@ -246,6 +246,8 @@ def lines(count: int, fields: str, time: str = " {ns}") -> bytes:
         ("a={v}", " {ns}"),
         ("a={v},b=1,c\\ d=-2e3", " {ns}"),
         ("a={v},b={v}", ""),
+        ("a={i}i,b=-5i,c\\ d=1", " {ns}"),
+        ("a=-0i,b={i}i", " {ns}"),
         ("b={v},a=5.", " {ns}"),
         ("a={v},a=1", " {ns}"),
     ],
@@ -260,7 +262,13 @@ def test_the_fast_path_takes_uniform_lines(fields: str, time: str, pages: int) -
     "body",
     [
         lines(MIN_LINES - 1, "a=1"),
-        lines(20, "a=1i"),
+        lines(20, "a=1i") + b"\ncpu,h=1 a=1 1600000000000000000",
+        lines(20, "a=1") + b"\ncpu,h=1 a=1i 1600000000000000000",
+        lines(20, "a=1i") + b"\ncpu,h=1 a=1.5i 1600000000000000000",
+        lines(20, "a=1i") + b"\ncpu,h=1 a=0x5i 1600000000000000000",
+        lines(20, "a=1i") + b"\ncpu,h=1 a=\xff 1600000000000000000",
+        lines(20, "a=9223372036854775807i"),
+        lines(20, "a=1u"),
         lines(20, "a=t"),
         lines(20, 'a="x"'),
         lines(20, "a=nan"),
@@ -289,6 +297,7 @@ def test_the_fast_path_leaves_the_rest(body: bytes) -> None:
 NUMBERS = st.one_of(
     st.floats(allow_nan=False).map(repr),
     st.integers(-(10**20), 10**20).map(str),
+    st.integers(-(10**19), 10**19).map("{}i".format),
     st.text("0123456789.eE+-_xinfa ", min_size=1, max_size=6),
 )
 TIMES = st.one_of(
