@@ -27,7 +27,8 @@ MIN_LINES = 8
 _MAX_FORMS, _MAX_SERIES = 256, 400_000
 """Past so many of a datasource its cache starts anew."""
 _SIGNS = b',= \n"\\#\r\t'
-_OTHERS = bytes(byte for byte in range(256) if byte not in _SIGNS)
+OTHERS = bytes(byte for byte in range(256) if byte not in _SIGNS)
+"""All bytes but those that part a line, or that make it more than the fast path can read."""
 _TO_COMMAS = bytes.maketrans(b"= ", b",,")
 _FORM = re.compile(rb"((?:,=)*+) (=(?:,=)*+)( ?)")
 _PARSE = pa_csv.ParseOptions(delimiter=",", quote_char=False, escape_char=False)
@@ -64,17 +65,19 @@ class FastLines:
         """Return whether this was made for the schema as it is now."""
         return self._schema is schema and self._keys_version == schema.keys_version
 
-    def block(self, body: bytes, units: Units, max_lines: int) -> Block | None:
+    def block(
+        self, body: bytes, units: Units, max_lines: int, *, min_lines: int = MIN_LINES
+    ) -> Block | None:
         """Return the rows of a body whose lines are all of one known form, or None."""
         if not body.endswith(b"\n"):
             body += b"\n"
         count = body.count(b"\n")
-        if not MIN_LINES <= count <= max_lines or b" 0x" in body or b" 0X" in body:
+        if not min_lines <= count <= max_lines or b" 0x" in body or b" 0X" in body:
             return None  # Arrow reads hexadecimal integers
         first = body[: body.index(b"\n")]
-        signs = first.translate(None, _OTHERS)
+        signs = first.translate(None, OTHERS)
         match = _FORM.fullmatch(signs)
-        if match is None or body.translate(None, _OTHERS) != (signs + b"\n") * count:
+        if match is None or body.translate(None, OTHERS) != (signs + b"\n") * count:
             return None
         form = self._form(first, signs, bool(match[3]))
         if form is None:
@@ -149,8 +152,7 @@ class FastLines:
         for raw, column in zip(form.field_keys, columns[:fields], strict=True):
             if column.buffers()[1].to_pybytes()[: len(raw) * len(ids)] != raw * len(ids):
                 return None
-        last = columns[-1].to_numpy()
-        ts_us = _times(last, units) if form.has_time else _untimed(series, units)
+        ts_us = _times(columns[-1], units) if form.has_time else _untimed(series, units)
         if ts_us is None:
             return None
         values = [
@@ -210,14 +212,15 @@ def _integers(column: pa.StringArray) -> Floats | None:
     return found.astype(np.float64)
 
 
-def _times(raw: Int64s, units: Units) -> Int64s | None:
+def _times(column: pa.Int64Array, units: Units) -> Int64s | None:
+    raw: Int64s = column.to_numpy()
     low, high = int(raw.min()), int(raw.max())
     unit = units.ns_per_unit or auto_unit(high)
     if low < 0 or high > 2**62 // unit:
         return None
     if units.ns_per_unit is None and auto_unit(low) != unit:
         return None
-    ts_us: Int64s = raw * (unit // 1000) if unit >= 1000 else raw // 1000
+    ts_us = raw * (unit // 1000) if unit >= 1000 else raw // 1000
     return ts_us if ts_us.max() <= units.received_us + MAX_AHEAD_US else None
 
 

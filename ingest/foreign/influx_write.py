@@ -16,6 +16,7 @@ from ingest.foreign import influx_line
 from ingest.foreign.influx_auth import VERSION_HEADERS, influx_secret
 from ingest.foreign.influx_fast import FastLines
 from ingest.foreign.influx_line import Lines, Units
+from ingest.foreign.influx_mixed import mixed_block
 from ingest.foreign.protocol import Endpoint, Intake, Request
 from ingest.readings import Context, Reading
 from twin.errors import ItemError, TwinfeedError, Unauthorized, Unreadable
@@ -65,10 +66,11 @@ class LineCodecs:
             if len(self._fast) >= _MAX_DATASOURCES:
                 self._fast.clear()
             fast = self._fast[schema.no] = FastLines(schema, settings.max_device_length)
-        block = fast.block(body, units, settings.max_readings)
+        most = settings.max_readings
+        block = fast.block(body, units, most) or mixed_block(fast, body, units, most)
         if block is not None:
             return block
-        return influx_line.parse(body, units, settings.max_readings, settings.max_device_length)
+        return influx_line.parse(body, units, most, settings.max_device_length)
 
 
 class _Write(Endpoint):

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ingest.assemble import assemble
 from ingest.foreign.influx_fast import MIN_LINES, FastLines
 from ingest.foreign.influx_line import Units, parse
+from ingest.foreign.influx_mixed import mixed_block
 from ingest.judge import judge, to_block
 from twin.errors import TooLarge
 from twin.schema import DataKey, DatasourceSchema
@@ -215,7 +217,8 @@ def schema(pages: int = 1) -> DatasourceSchema:
 def same(body: bytes, unit: int | None, made: DatasourceSchema) -> bool:
     """Return whether the fast path took the body; where it did, both must agree."""
     units = Units(NOW_US, unit)
-    block = FastLines(made, 200).block(body, units, 1000)
+    fast = FastLines(made, 200)
+    block = fast.block(body, units, 1000) or mixed_block(fast, body, units, 1000)
     if block is None:
         return False
     found = parse(body, units, 1000, 200)
@@ -225,9 +228,11 @@ def same(body: bytes, unit: int | None, made: DatasourceSchema) -> bool:
     slow = to_block(verdict.accepted, made)
     assert block.readings == slow.readings
     assert block.slots == slow.slots
-    for ours, theirs in ((block.stream_id, slow.stream_id), (block.ts_us, slow.ts_us)):
-        assert ours.tolist() == theirs.tolist()
-    np.testing.assert_array_equal(block.values, slow.values)
+    ours, theirs = assemble([block]), assemble([slow])
+    np.testing.assert_array_equal(ours.owner, theirs.owner)
+    np.testing.assert_array_equal(ours.rows.stream_id, theirs.rows.stream_id)
+    np.testing.assert_array_equal(ours.rows.ts_us, theirs.rows.ts_us)
+    np.testing.assert_array_equal(ours.rows.values, theirs.rows.values)
     return True
 
 
@@ -248,6 +253,7 @@ def lines(count: int, fields: str, time: str = " {ns}") -> bytes:
         ("a={v},b={v}", ""),
         ("a={i}i,b=-5i,c\\ d=1", " {ns}"),
         ("a=-0i,b={i}i", " {ns}"),
+        ("a={i}i", ""),
         ("b={v},a=5.", " {ns}"),
         ("a={v},a=1", " {ns}"),
     ],
@@ -275,7 +281,6 @@ def test_the_fast_path_takes_uniform_lines(fields: str, time: str, pages: int) -
         lines(20, "a=inf"),
         lines(20, "a=1e999"),
         lines(20, "new=1"),
-        lines(20, "a=1") + b"\nmem,h=1 a=1 1600000000000000000",
         lines(20, "a=1") + b"\ncpu,h=1 b=1 1600000000000000000",
         lines(20, "a=1") + b"\ncpu,h=new a=1 1600000000000000000",
         lines(20, "a=1") + b"\ncpu,h=1 a=1 -1",
@@ -332,6 +337,45 @@ def test_the_fast_path_reads_every_number(value: float, ns: int, unit: int | Non
         assert same(body, unit, schema())
     else:
         same(body, unit, schema())
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_measurements_and_fields_that_alternate_are_taken(pages: int) -> None:
+    made = schema(pages)
+    body = []
+    for i in range(60):
+        place = f"h={i % 4} {{}} {NS + i // 8 * 1000}"
+        body.append("cpu," + place.format(f"a={i},b={i}i"))
+        body.append("mem," + place.format(f"b={i}i"))
+        body.append("cpu," + place.format(f"a={-i}"))
+        body.append("mem," + place.format(f"a={i}.5,b=7i"))
+    assert same("\n".join(body).encode(), 1, made)
+    assert same("\n".join(body[::-1]).encode() + b"\n", None, made)
+    assert not same("\n".join([*body, "cpu,h=1 a=1"]).encode(), 1, made)
+    assert not same("\n".join([*body, f'cpu,h=1 a="x" {NS}']).encode(), 1, made)
+    assert not same("\n".join([*body, f"cpu,h=1 new=1 {NS}"]).encode(), 1, made)
+    assert not same("\n".join(body[:12]).encode(), 1, made)
+
+
+FORMS = ["a={}", "a={}i", "b={},a={}", "a={},b={}"]
+
+
+@given(st.data())
+def test_both_paths_agree_on_mixed_lines(data: st.DataObject) -> None:
+    drawn = st.tuples(
+        st.sampled_from(["cpu", "mem"]),
+        st.integers(0, 2),
+        st.sampled_from(FORMS),
+        st.integers(0, 3),
+        st.integers(-9, 9),
+    )
+    body = [
+        f"{measurement},h={device} {form.format(value, value + 1)} {NS + step * 1000}"
+        for measurement, device, form, step, value in data.draw(
+            st.lists(drawn, min_size=64, max_size=80)
+        )
+    ]
+    same("\n".join(body).encode(), 1, schema(data.draw(st.sampled_from([1, 2]))))
 
 
 def test_a_form_is_made_anew_when_keys_change() -> None:
