@@ -127,6 +127,26 @@ def test_a_write_is_answered_204_and_read_back_at_once(server: RunningServer, pa
     assert datasource.data("single", key="cpu.a", device="host=h9")["value"] == 99
 
 
+def test_several_measurements_in_turn_meet_in_one_reading(server: RunningServer) -> None:
+    datasource = server.datasource()
+    body = "".join(
+        f"cpu,host=h{i % 5} user={i}i,idle={i / 3} {T0 + i}\n"
+        f"mem,host=h{i % 5} free={i * 2}i {T0 + i}\n"
+        f"disk,host=h{i % 5} " + ",".join(f"k{n}={i + n}" for n in range(20)) + f" {T0 + i}\n"
+        for i in range(50)
+    )
+    for _ in range(2):  # the first is learned, the second takes the fast path
+        assert write(datasource, "/write", body).status_code == 204
+        held = stored(datasource)
+        assert len(held) == learned(datasource)[2] == 50
+        assert held["host=h2", T0_US + 7 * 10**6] == {
+            "cpu.user": 7,
+            "cpu.idle": 7 / 3,
+            "mem.free": 14,
+            **{f"disk.k{n}": 7 + n for n in range(20)},
+        }
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_every_form_of_a_key_is_accepted(server: RunningServer, path: str) -> None:
     datasource = server.datasource()
