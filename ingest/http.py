@@ -25,6 +25,8 @@ PREFIX = "/ingest/"
 _SCHEMES = ("bearer ", "token ")
 _STATUS = {code: metrics.REQUESTS.labels(str(code)) for code in (200, 400, 401, 413, 415, 422, 503)}
 _JSON = ("content-type", "application/json")
+_BASIC = ("www-authenticate", 'Basic realm="twinfeed"')
+"""Beside the Bearer challenge: curl and collectd send a password only when they are asked for one."""
 
 
 class IngestRoute:
@@ -54,6 +56,8 @@ class IngestRoute:
         except Exception as exc:
             status, extra, body = http_errors.render(http_errors.from_any(exc))
             headers += extra
+            if status == 401:
+                headers.append(_BASIC)
         counter = _STATUS.get(status)
         (counter or metrics.REQUESTS.labels(str(status))).inc()
         metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)

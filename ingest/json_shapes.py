@@ -7,6 +7,7 @@ any shape, any mixture, every fault named. `ingest/fast.py` takes the common cas
 from collections.abc import Iterator
 from typing import Any
 
+from ingest import json_collectd
 from ingest.json_document import decode
 from ingest.readings import Context, Reading, Value
 from ingest.times import BadTime
@@ -62,6 +63,10 @@ def _of_item(item: Any, index: int, context: Context) -> Reading:
         fault = ItemError("a reading must be an object", index=index)
         return Reading(index, "", 0, [], [fault])
     reading = Reading(index, "", context.received_us + index, [], [])
+    if json_collectd.is_value_list(item):
+        _read_head(reading, item, context)
+        json_collectd.read(item, reading)
+        return reading
     values = item.get("values")
     if isinstance(values, dict):
         named = set(item) - {"values", "device", *TIME_NAMES}

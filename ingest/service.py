@@ -5,9 +5,10 @@ datasource's version has moved.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
+import msgspec
 import structlog
 
 from ingest import answer, json_shapes
@@ -23,7 +24,7 @@ from twin.batch import BatchHook
 from twin.clock import now_us
 from twin.db.errors import driver_errors
 from twin.db.partitions import Partitions
-from twin.errors import NotFound, Overloaded, TwinfeedError, Unauthorized
+from twin.errors import ItemError, NotFound, Overloaded, TwinfeedError, Unauthorized
 from twin.ground import Ground
 from twin.keys.directory import IngestGrant
 from twin.notify import DATA_TOPIC, decode_numbers, encode_numbers
@@ -36,6 +37,14 @@ MAX_LEARNING_ROUNDS = 6
 STOP_TIMEOUT_S = 30.0
 
 log = structlog.get_logger("ingest")
+
+
+class Outcome(msgspec.Struct):
+    """How many readings of a request were accepted, how many not, and why not."""
+
+    accepted: int
+    rejected: int
+    errors: list[ItemError]
 
 
 class IngestService:
@@ -109,19 +118,54 @@ class IngestService:
         readings = json_shapes.parse(body, context, most)
         return await self.ingest_readings(schema, readings, options)
 
+    async def take(
+        self,
+        grant: IngestGrant,
+        parse: Callable[[DatasourceSchema, Context], Block | list[Reading]],
+        *,
+        strict: bool = False,
+    ) -> Outcome:
+        """Take in what `parse` makes of a request: rows that are in order, or readings to be judged.
+
+        `strict`: all or nothing. Raises TwinfeedError, and what `parse` raises.
+        """
+        schema = await self._schema(grant)
+        found = parse(schema, Context(now_us(), self._zone(schema.timezone)))
+        if isinstance(found, Block):
+            await self._commit(found)
+            outcome = Outcome(found.readings, 0, [])
+        else:
+            verdict, refused = await self._settle(schema, found, Options(strict=strict))
+            accepted = 0 if refused else len(verdict.accepted)
+            outcome = Outcome(accepted, len(found) - accepted, verdict.errors)
+        _ACCEPTED.inc(outcome.accepted)
+        _REJECTED.inc(outcome.rejected)
+        return outcome
+
+    async def datasource_name(self, grant: IngestGrant) -> str:
+        """Return the name of the datasource that a key belongs to."""
+        return (await self._schema(grant)).name
+
     async def ingest_readings(
         self, schema: DatasourceSchema, readings: list[Reading], options: Options
     ) -> tuple[int, bytes]:
         """Judge readings, learn what is new, commit the accepted; return status and answer."""
+        verdict, refused = await self._settle(schema, readings, options)
+        return self._render(verdict, len(readings), options, refused)
+
+    async def _settle(
+        self, schema: DatasourceSchema, readings: list[Reading], options: Options
+    ) -> tuple[Verdict, bool]:
+        """Judge, learn, commit; return the verdict, and whether all are refused for some."""
         settings = self._ground.settings
         for _ in range(MAX_LEARNING_ROUNDS):
             verdict = judge(readings, schema, settings)
             refused = options.strict and verdict.rejected > 0
             if refused or options.dry_run or not verdict.accepted:
-                return self._render(verdict, len(readings), options, refused)
+                return verdict, refused
             if not verdict.wanted:
                 await self._commit(to_block(verdict.accepted, schema))
-                return self._render(verdict, len(readings), options, False)
+                return verdict, False
             try:
                 await self._ground.schemas.learn(schema, verdict.wanted)
             except NotFound as exc:

@@ -16,6 +16,7 @@ from alerts.closing import jobs as alert_jobs
 from alerts.delivery import Delivery
 from alerts.hook import AlertHook
 from alerts.routes import routes as alert_routes
+from ingest.foreign.route import ForeignRoute
 from ingest.http import IngestRoute
 from ingest.routes import routes as ingest_routes
 from ingest.service import IngestService
@@ -42,7 +43,7 @@ be most of a commit's latency."""
 def create_app(run: Runtime) -> RsgiServer:
     """Return the application of one worker. Nothing is opened before its lifespan starts."""
     held: list[Ground] = []
-    route = IngestRoute()
+    own, foreign = IngestRoute(), ForeignRoute()
 
     async def ground() -> Ground:
         return held[0]
@@ -57,7 +58,8 @@ def create_app(run: Runtime) -> RsgiServer:
             held[:] = [opened]
             service = IngestService(opened, [AlertHook(opened, delivery.wake)])
             await service.start()
-            route.open(opened, service)
+            own.open(opened, service)
+            foreign.open(opened, service)
             try:
                 async with jobs.running(opened, background_jobs(opened)):
                     yield
@@ -83,7 +85,7 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    return RsgiServer(route, AccessCounter(app))
+    return RsgiServer([own, foreign], AccessCounter(app))
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:

@@ -16,6 +16,7 @@ from litestar.exceptions import (
 
 from twin.db.errors import translate
 from twin.errors import InternalError, Invalid, ItemError, TwinfeedError, Unauthorized, Unreadable
+from twin.logs import redact
 
 log = structlog.get_logger("twin.http")
 
@@ -78,15 +79,20 @@ def _from_http(request: Request[Any, Any, Any], exc: HTTPException) -> TwinfeedE
     if isinstance(exc, ValidationException):
         return _from_validation(exc)
     if isinstance(exc, NotFoundException):
-        return _Http(404, "NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
+        return _Http(404, "NOT_FOUND", f"There is nothing at {_shown_path(request)}.")
     if isinstance(exc, MethodNotAllowedException):
-        message = f"{request.method} is not allowed at {request.url.path[:200]}."
+        message = f"{request.method} is not allowed at {_shown_path(request)}."
         return _Http(405, "METHOD_NOT_ALLOWED", message)
     code = {400: "BAD_REQUEST", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
     if exc.status_code >= 500:
         log.error("request failed", exc_info=exc)
         return InternalError()
     return _Http(exc.status_code, code.get(exc.status_code, "BAD_REQUEST"), exc.detail)
+
+
+def _shown_path(request: Request[Any, Any, Any]) -> str:
+    """Return a path that may be repeated: some clients put a key into it."""
+    return redact(request.url.path)[:200]
 
 
 def _from_validation(exc: ValidationException) -> TwinfeedError:

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import click
 
-from tests.bench import batches, facts, influx, polls, singles, webhooks
+from tests.bench import batches, facts, influx, lines, polls, singles, webhooks
 from tests.bench.home import opened
 from tests.bench.options import FULL, QUICK
 
 LOADS = {
     "batches": batches.measure,
+    "lines": lines.measure,
     "singles": singles.measure,
     "polls": polls.measure,
     "webhooks": webhooks.measure,

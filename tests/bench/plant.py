@@ -67,6 +67,18 @@ def json_bodies(shape: str, first_ms: int, count: int) -> Iterator[bytes]:
         yield templates[number % len(templates)].at(first_ms + number * STEPS)
 
 
+def line_bodies(first_ms: int, count: int) -> Iterator[bytes]:
+    """Return the same batches in InfluxDB's line protocol, times in milliseconds."""
+    names = device_names() * STEPS
+    templates = []
+    for seed in range(min(TEMPLATES, count)):
+        rows = zip(names, values(seed, BATCH_READINGS).tolist(), strict=True)
+        lines = [f"{_line(name, row)} {_STAMP}" for name, row in rows]
+        templates.append(_Template("\n".join(lines).encode()))
+    for number in range(count):
+        yield templates[number % len(templates)].at(first_ms + number * STEPS)
+
+
 def day_bodies(devices: int, first_ms: int, seconds: int, chunk_s: int) -> Iterator[bytes]:
     """Return a reading a second of some devices, `chunk_s` seconds in a body, as JSON arrays."""
     names = device_names()[:devices]
@@ -108,10 +120,14 @@ def single_bodies(shape: str = "flat") -> list[bytes]:
 def single_lines() -> list[bytes]:
     """Return the same readings in InfluxDB's line protocol."""
     return [
-        f"plant,device={name} ".encode()
-        + ",".join(f"{k}={v}" for k, v in zip(KEYS, row, strict=True)).encode()
+        _line(name, row).encode()
         for name, row in zip(device_names(), values(0, DEVICES).tolist(), strict=True)
     ]
+
+
+def _line(device: str, row: list[float]) -> str:
+    fields = ",".join(f"{key}={value}" for key, value in zip(KEYS, row, strict=True))
+    return f"plant,device={device} {fields}"
 
 
 def _reading(

@@ -1,0 +1,1 @@
+"""Clients of other systems, unmodified: their protocols and the answers that they expect."""
