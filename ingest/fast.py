@@ -64,10 +64,24 @@ class FastCodec:
                 rows = self._many[nested].decode(body)
             else:
                 rows = [self._one[nested].decode(body)]
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if not rows or len(rows) > max_readings:
             return None
+        return self._judge(rows, nested, context)
+
+    def lines_block(self, lines: list[bytes], context: Context) -> Block | None:
+        """Return the rows of JSON texts, one a reading, when all are in order, or None."""
+        nested = b'"values"' in lines[0][:_SNIFF_BYTES]
+        try:
+            rows = self._one[nested].decode_lines(b"\n".join(lines))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if len(rows) != len(lines):
+            return None  # a text over several lines, or two in one
+        return self._judge(rows, nested, context)
+
+    def _judge(self, rows: list[Any], nested: bool, context: Context) -> Block | None:
         ts_us = _times([r.ts for r in rows], context)
         if ts_us is None:
             return None
