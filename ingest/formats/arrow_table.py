@@ -124,7 +124,8 @@ def _moments_us(array: pa.Array) -> Int64s:
         raw = array.cast(pa.int32() if at.is_date32(array.type) else pa.int64())
     raw = np.asarray(raw.fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
     if unit_ns < 1000:
-        return np.floor_divide(raw, 1000 // unit_ns)
+        whole: Int64s = raw // (1000 // unit_ns)
+        return whole
     most = 2**62 // (unit_ns // 1000)
     found: Int64s = np.clip(raw, -most, most) * (unit_ns // 1000)
     return found

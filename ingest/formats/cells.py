@@ -58,6 +58,11 @@ def kind_of_cells(texts: pa.StringArray, decimal: str) -> Kind | None:
     return "boolean" if 2 * _count(texts, _BOOLEAN) >= held else "text"
 
 
+def count_numbers(texts: pa.StringArray) -> int:
+    """Return how many cells are numbers, with a decimal point or comma."""
+    return _count(texts, f"{_NUMBER[POINT]}|{_NUMBER[COMMA]}")
+
+
 def numbers(texts: pa.StringArray, decimal: str) -> tuple[Floats, Bools]:
     """Return float64[n], NaN = absent, and bool[n]: which cells are no finite numbers."""
     held = _held(texts)

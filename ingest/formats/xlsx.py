@@ -172,7 +172,7 @@ class _Sheet:
 
     def _column(self, name: str, found: list[Any]) -> tuple[Column | None, list[tuple[int, str]]]:
         kinds = [None if cell is None else _kind_of(cell) for cell in found]
-        kind = self._kinds.get(name) or self._request.known_kind(name) or _most(kinds)
+        kind = self._kinds.get(name) or self._request.known_kind(name) or _most(found, kinds)
         if kind is None:
             return None, []
         self._kinds[name] = kind
@@ -221,10 +221,21 @@ def _kind_of(cell: Any) -> Kind:
     return "number" if isinstance(cell, (int, float)) else "text"
 
 
-def _most(kinds: list[Kind | None]) -> Kind | None:
-    """Return the most frequent kind; on a tie the first to occur."""
+def _most(found: list[Any], kinds: list[Kind | None]) -> Kind | None:
+    """Return the most frequent kind; on a tie the first to occur.
+
+    Among numbers, texts that read as one count as numbers: Excel holds many a number as text.
+    """
     held = [kind for kind in kinds if kind is not None]
-    return max(dict.fromkeys(held), key=held.count, default=None)
+    counts = {kind: held.count(kind) for kind in dict.fromkeys(held)}
+    if "number" in counts and "text" in counts:
+        texts = pa.array(
+            [_shown(c) for c, k in zip(found, kinds, strict=True) if k == "text"], pa.string()
+        )
+        like = cells.count_numbers(texts)
+        counts["number"] += like
+        counts["text"] -= like
+    return max(counts, key=lambda kind: counts[kind], default=None)
 
 
 def _texts(found: Any) -> Texts:
