@@ -24,8 +24,14 @@ _NUMBER = {
     COMMA: rf"^[+-]?(?:(?:\d+|\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+)(?:,\d*)?|,\d+){_TAIL}",
 }
 _CERTAIN = {
-    POINT: r"^[+-]?(?:\d{1,3}(?:,\d{3})+\.\d*|\d*\.(?:\d{1,2}|\d{4,})|0\.\d+|\d{4,}\.\d+)" + _TAIL,
-    COMMA: r"^[+-]?(?:\d{1,3}(?:\.\d{3})+,\d*|\d*,(?:\d{1,2}|\d{4,})|0,\d+|\d{4,},\d+)" + _TAIL,
+    POINT: (
+        rf"^[+-]?(?:\d{{1,3}}(?:[,{_SPACES}]\d{{3}})+\.\d*"
+        rf"|\d*\.(?:\d{{1,2}}|\d{{4,}})|0\.\d+|\d{{4,}}\.\d+){_TAIL}"
+    ),
+    COMMA: (
+        rf"^[+-]?(?:\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+,\d*"
+        rf"|\d*,(?:\d{{1,2}}|\d{{4,}})|0,\d+|\d{{4,}},\d+){_TAIL}"
+    ),
 }
 """Texts that can only mean a number with this decimal mark; 1.234 may be either."""
 _EITHER_COMMA = r"^[+-]?\d{1,3},\d{3}$"

@@ -1,35 +1,34 @@
-"""A Parquet file → columns. Its index is at the end, so the body is whole before it is read."""
+"""A Parquet file → columns. Its index is at the end, so the body is whole before it is read.
 
+`parquet_child.py` reads it, in a process of its own, and what it makes is read as an Arrow stream.
+"""
+
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from ingest.formats.arrow_stream import damaged, parts_of
-from ingest.formats.arrow_table import ArrowTable
-from ingest.formats.part import PART_ROWS, Part, Request, Taken
-from twin.errors import TooLarge, TwinfeedError, Unreadable
+from ingest.formats.arrow_stream import ArrowStreamParser
+from ingest.formats.part import CHUNK_BYTES, PART_ROWS, Part, Request, Taken
+from twin.errors import Invalid, TooLarge, Unreadable
 
 _MARK = b"PAR1"
-_ERRORS = (
-    pa.ArrowException,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    NotImplementedError,
-    MemoryError,
-)
+_CHILD = Path(__file__).with_name("parquet_child.py")
+_TIMEOUT_S = 90.0
+_TURNS = threading.Semaphore(2)
+"""So many processes at once, per worker; the others wait in their threads, which need no turn."""
 
 
 class ParquetParser:
-    """Reads one file, a batch of rows at a time."""
+    """Reads one file."""
 
     def __init__(self, request: Request) -> None:
         """Begin a body."""
         self._request = request
         self._data = bytearray()
-        self._table: ArrowTable | None = None
+        self._stream = ArrowStreamParser(request)
 
     def feed(self, data: bytes) -> Iterator[Part]:
         """Yield nothing yet."""
@@ -44,53 +43,55 @@ class ParquetParser:
             raise Unreadable("The body is not a Parquet file.")
         if self._data[-4:] != _MARK or len(self._data) < 12:
             raise Unreadable("The Parquet file is cut off: its end is missing.")
-        first = 0
+        output = self._convert()
         try:
-            file = self._open()
-            for batch in file.iter_batches(batch_size=PART_ROWS, use_threads=False):
-                batch.validate(full=True)
-                if batch.nbytes > self._request.max_expanded_bytes:
-                    raise self._too_large()
-                yield from parts_of(batch, self._table, first)  # type: ignore[arg-type]
-                first += batch.num_rows
-        except TwinfeedError:
-            raise
-        except _ERRORS as exc:
-            raise damaged("Parquet file", exc) from exc
-        if not first:
-            raise Unreadable("The Parquet file holds no readings.")
+            while piece := os.read(output, CHUNK_BYTES):
+                yield from self._stream.feed(piece)
+            yield from self._stream.finish()
+        finally:
+            os.close(output)
 
     def taken(self) -> list[Taken]:
         """Return what each column was taken for."""
-        return self._table.taken() if self._table else []
+        return self._stream.taken()
 
-    def _open(self) -> pq.ParquetFile:
-        source = pa.py_buffer(bytes(self._data))
-        self._data.clear()
-        index = pq.read_metadata(pa.BufferReader(source))
-        groups = [index.row_group(i) for i in range(index.num_row_groups)]
-        expanded = sum(
-            group.column(i).total_uncompressed_size
-            for group in groups
-            for i in range(group.num_columns)
-        )
-        if expanded > self._request.max_expanded_bytes:
-            raise self._too_large()
-        if index.num_rows > self._request.max_rows:
-            raise TooLarge(
-                f"A request may hold at most {self._request.max_rows} readings; this one has "
-                f"{index.num_rows}."
-            )
-        schema = index.schema.to_arrow_schema()
-        self._table = ArrowTable(schema, self._request)
-        texts = [
-            field.name
-            for field in schema
-            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        ]
-        # Texts stay in their dictionary: a long one that is repeated would expand without bound.
-        return pq.ParquetFile(pa.BufferReader(source), read_dictionary=texts)
+    def _convert(self) -> int:
+        """Return a file in memory that holds the Arrow stream."""
+        source, output = os.memfd_create("parquet"), os.memfd_create("arrow")
+        try:
+            with open(source, "wb", closefd=False) as file:
+                file.write(self._data)
+            self._data.clear()
+            os.lseek(source, 0, os.SEEK_SET)
+            self._run(source, output)
+            os.lseek(output, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(output)
+            raise
+        finally:
+            os.close(source)
+        return output
 
-    def _too_large(self) -> TooLarge:
-        most = self._request.max_expanded_bytes
-        return TooLarge(f"The Parquet file expands beyond the {most} bytes allowed.")
+    def _run(self, source: int, output: int) -> None:
+        limits = (self._request.max_expanded_bytes, self._request.max_rows, PART_ROWS)
+        command = [sys.executable, "-I", str(_CHILD), *map(str, limits)]
+        with _TURNS:
+            try:
+                done = subprocess.run(
+                    command,
+                    stdin=source,
+                    stdout=output,
+                    stderr=subprocess.PIPE,
+                    timeout=_TIMEOUT_S,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as exc:
+                raise Invalid("The Parquet file takes too long to read; send less.") from exc
+        if done.returncode == 0:
+            return
+        kind, _, reason = done.stderr.decode(errors="replace").strip().partition(" ")
+        if kind == "L":
+            raise TooLarge(f"{reason}.")
+        if kind == "E" and reason:
+            raise Unreadable(f"The Parquet file cannot be read: {reason}.")
+        raise Unreadable("The Parquet file cannot be read: it is damaged.")
