@@ -16,7 +16,7 @@ from twin.batch import Floats
 from twin.schema import Kind
 
 POINT, COMMA = ".", ","
-_SPACES = "    '’"
+_SPACES = " \u00a0\u202f\u2009'\u2019"
 """Space, no-break space, narrow no-break space, thin space and apostrophes part thousands."""
 _TAIL = r"(?:[eE][+-]?\d+)?$"
 _NUMBER = {
