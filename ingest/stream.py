@@ -7,6 +7,7 @@ to be judged as a whole (strict, dry_run) is gathered first, and bounded like a 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import copy
 from typing import Protocol, TypeVar
 
 from ingest import answer
@@ -99,6 +100,7 @@ class Stream:
         """Return the error with what was committed and is kept."""
         if self._committing is not None:
             await asyncio.gather(self._committing, return_exceptions=True)
+        exc = copy(exc)  # a writer tells several requests of one
         counted = 0 if self._options.dry_run else self.accepted
         exc.extra = {**exc.extra, "accepted": counted, "rejected": self.rejected}
         exc.errors = [*exc.errors, *self._errors][: answer.MAX_ERRORS]

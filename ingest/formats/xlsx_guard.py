@@ -14,6 +14,9 @@ from twin.errors import TooLarge, Unreadable
 
 MAX_CELLS = 8_000_000
 """Cells of a sheet's rectangle; a cell takes about 32 bytes in the reader."""
+XML_FACTOR = 3
+"""A sheet may expand to so many times the bound of other bodies: of its XML most is markup, and the reader
+keeps only what the cells hold."""
 MAX_ENTRIES = 2000
 _PIECE_BYTES = 2**20
 _OVERLAP_BYTES = 64
@@ -31,6 +34,7 @@ def check(data: bytes, max_expanded_bytes: int) -> bool:
 
     Raises Unreadable for what is no whole workbook, TooLarge for one that expands past the bound.
     """
+    max_expanded_bytes *= XML_FACTOR
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()

@@ -14,6 +14,7 @@ from support.parsing import MAX_BYTES, parse
 from ingest.formats.arrow_message import expanded_bytes, frame
 from ingest.formats.media import ARROW, NDJSON, PARQUET, XLSX
 from ingest.formats.part import MAX_RECORD_BYTES
+from ingest.formats.xlsx_guard import XML_FACTOR
 from ingest.inflate import Inflater
 from twin.errors import Invalid, TooLarge, Unreadable
 
@@ -42,9 +43,9 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 def test_a_workbook_is_read_up_to_the_bound() -> None:
     assert parse(XLSX, workbook()).values == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
-    assert len(parse(XLSX, workbook(extra=MAX_BYTES // 2)).values) == 2
+    assert len(parse(XLSX, workbook(extra=XML_FACTOR * MAX_BYTES - 2**20)).values) == 2
     with pytest.raises(TooLarge, match="expands"):
-        parse(XLSX, workbook(extra=MAX_BYTES))
+        parse(XLSX, workbook(extra=XML_FACTOR * MAX_BYTES))
 
 
 @pytest.mark.parametrize(
