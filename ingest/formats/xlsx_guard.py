@@ -15,8 +15,8 @@ from twin.errors import TooLarge, Unreadable
 MAX_CELLS = 8_000_000
 """Cells of a sheet's rectangle; a cell takes about 32 bytes in the reader."""
 XML_FACTOR = 3
-"""A sheet may expand to so many times the bound of other bodies: of its XML most is markup, and the reader
-keeps only what the cells hold."""
+"""A workbook may expand to so many times the bound of other bodies: most of its XML is markup, and the
+reader keeps only what the cells hold."""
 MAX_ENTRIES = 2000
 _PIECE_BYTES = 2**20
 _OVERLAP_BYTES = 64
