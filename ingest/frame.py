@@ -10,7 +10,7 @@ from twin.batch import Rows
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
-_EPOCH_2000_US = 946_684_800_000_000
+EPOCH_2000_US = 946_684_800_000_000
 """PostgreSQL counts from 2000-01-01."""
 _HEAD_BYTES = 2 + 4 + 4 + 4 + 8
 
@@ -38,7 +38,7 @@ def encode(rows: Rows, columns: list[int]) -> bytes:
     frame["stream_length"] = 4
     frame["stream_id"] = rows.stream_id
     frame["ts_length"] = 8
-    frame["ts"] = rows.ts_us - _EPOCH_2000_US
+    frame["ts"] = rows.ts_us - EPOCH_2000_US
     values = rows.values if width == rows.values.shape[1] else rows.values[:, columns]
     cells = frame["cells"]
     cells["value"] = values

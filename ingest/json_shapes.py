@@ -149,13 +149,14 @@ def _snapshot(
     check_count(sum(len(labels) for labels, _ in groups.values()), most)
     head = Reading(0, "", context.received_us, [], [])
     _read_head(head, document, context)
+    is_timed = any(document.get(name) is not None for name in TIME_NAMES)
     index = 0
     for labels, columns in groups.values():
         for row, label in enumerate(labels):
             values = [(key, column[row]) for key, column in columns.items()]
             faults = [ItemError(f.message, index=index, key=f.key) for f in head.faults]
-            # One instant for the whole snapshot, so that groups of one label meet in one reading.
-            yield Reading(index, label, head.ts_us, values, faults)
+            ts_us = head.ts_us if is_timed else head.ts_us + index
+            yield Reading(index, label, ts_us, values, faults)
             index += 1
 
 

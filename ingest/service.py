@@ -88,6 +88,8 @@ class IngestService:
         self._buffer.close()
         for writer in self._writers:
             await asyncio.to_thread(writer.join, STOP_TIMEOUT_S)
+            if writer.is_alive():
+                log.error("a writer did not stop", writer=writer.name)
         if self._teller is not None:
             self._teller.cancel()
             await asyncio.gather(self._teller, return_exceptions=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 import structlog
 
+from ingest import arrays
 from ingest.assemble import assemble
 from ingest.block import Pending
 from ingest.buffer import Buffer
@@ -178,6 +179,7 @@ class Writer(threading.Thread):
         if self._conn is None:
             self._conn = psycopg.connect(self._conninfo, autocommit=True)
             self._conn.execute(load("ingest", "writer")["make_staging"])
+            arrays.register(self._conn)
         return self._conn
 
     def _is_broken(self) -> bool:

@@ -16,9 +16,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support.server import RunningServer, start_server  # noqa: E402
+from support.server import RunningServer, start_server
 
-from twin.db.embedded import EmbeddedServer  # noqa: E402
+from twin.db.embedded import EmbeddedServer
 
 NO_SKIP = "TWINFEED_TEST_NO_SKIP"
 DATABASE_URL = "TWINFEED_TEST_DATABASE_URL"

@@ -1,4 +1,7 @@
-"""GET /openapi.json, and GET /docs: the API on one page, made from the OpenAPI document; no script, nothing from elsewhere."""
+"""GET /openapi.json, and GET /docs: the API on one page, made from that document.
+
+The page has no script and loads nothing from elsewhere.
+"""
 
 from html import escape
 from typing import Any

@@ -59,6 +59,8 @@ def from_any(exc: Exception) -> TwinfeedError:
         return ours
     if isinstance(exc, RecursionError):  # only a decoder goes as deep as its input says
         return Unreadable("The body is nested too deeply.")
+    if isinstance(exc, UnicodeDecodeError):  # likewise: nothing else here is decoded from bytes
+        return Unreadable("The body is not UTF-8.")
     log.error("request failed", exc_info=exc)
     return InternalError()
 

@@ -36,6 +36,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
 
 class _Saved(msgspec.Struct):
+    main_pid: int
     database_url: str
     capabilities: Capabilities
 
@@ -46,7 +47,8 @@ def prepared(settings: Settings, url: str, capabilities: Capabilities) -> Iterat
     with tempfile.TemporaryDirectory(prefix="twinfeed-") as name:
         directory = Path(name)
         # 0700 by mkdtemp: the URL may hold a password.
-        (directory / "runtime.json").write_bytes(msgspec.json.encode(_Saved(url, capabilities)))
+        saved = _Saved(os.getpid(), url, capabilities)
+        (directory / "runtime.json").write_bytes(msgspec.json.encode(saved))
         os.environ.update(settings.to_env())
         os.environ[VARIABLE] = name
         if settings.workers > 1:
@@ -58,16 +60,22 @@ def prepared(settings: Settings, url: str, capabilities: Capabilities) -> Iterat
 def from_environment() -> Runtime:
     """Return the runtime that the main process prepared."""
     directory = Path(os.environ[VARIABLE])
-    saved = msgspec.json.decode((directory / "runtime.json").read_bytes(), type=_Saved)
+    saved = _saved(directory)
     settings = Settings.from_env(os.environ)
     return Runtime(settings, saved.database_url, saved.capabilities, directory)
 
 
 def die_with_parent() -> None:
     """Ask the kernel to kill this worker when its main process is gone, however it went."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # The main process may have gone before that, and its directory with it: nobody would tell us.
+    try:
+        is_orphan = os.getppid() != _saved(Path(os.environ[VARIABLE])).main_pid
+    except FileNotFoundError:
+        is_orphan = True
+    if is_orphan:
+        sys.exit("The main process is gone.")
 
 
 def fork_with_default_signals() -> None:
@@ -91,3 +99,7 @@ def fork_with_default_signals() -> None:
         after_in_parent=unblock,
         after_in_child=reset,
     )
+
+
+def _saved(directory: Path) -> _Saved:
+    return msgspec.json.decode((directory / "runtime.json").read_bytes(), type=_Saved)

@@ -5,6 +5,7 @@ acknowledged is committed before that.
 """
 
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +13,18 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+import psycopg
 import structlog
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
+from psycopg.conninfo import conninfo_to_dict
 
 from twin import logs, runtime
 from twin.db.capabilities import Capabilities
 from twin.db.embedded import EmbeddedServer, running_url
 from twin.db.migrate import migrate
+from twin.errors import StartupError
 from twin.keys.bootstrap import bootstrap
 from twin.settings import Settings
 
@@ -36,6 +40,10 @@ def database(settings: Settings, *, own: bool = False) -> Iterator[str]:
     `own`: start it or fail; else use the one that another process runs on the same directory.
     """
     if settings.database_url:
+        try:
+            conninfo_to_dict(settings.database_url)
+        except psycopg.ProgrammingError:  # its text would show the password
+            raise StartupError("TWINFEED_DATABASE_URL is not a PostgreSQL URL.") from None
         yield settings.database_url
         return
     directory = Path(settings.data_dir)
@@ -67,6 +75,7 @@ def serve(settings: Settings) -> None:
 def ready(settings: Settings) -> Iterator[MPServer]:
     """Start the database and give the server on it, whose `serve()` blocks until a signal."""
     logs.configure(settings.log_level)
+    _check_address(settings.host, settings.port)
     signal.signal(signal.SIGTERM, _stop_start)  # until the server sets its own handler
     with (
         database(settings, own=True) as url,
@@ -74,6 +83,16 @@ def ready(settings: Settings) -> Iterator[MPServer]:
     ):
         runtime.fork_with_default_signals()
         yield http_server(settings)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise StartupError for an address that cannot be listened on, before anything is started."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server((str(address[0]), port), family=family).close()
+    except OSError as exc:
+        reason = exc.strerror or exc
+        raise StartupError(f"Cannot listen on {host}, port {port}: {reason}.") from exc
 
 
 def _stop_start(_number: int, _frame: object) -> NoReturn:

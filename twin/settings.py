@@ -6,7 +6,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -52,7 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: Annotated[
         str | None, _doc("base of the URLs given to clients; unset: as the request came in")
     ] = None
-    log_level: Annotated[str, _doc("debug, info, warning or error")] = "info"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _doc("debug, info, warning or error")
+    ] = "info"
     pool_size: Annotated[int, _doc("reading connections per worker", ge=1, le=100)] = 8
 
     max_body_bytes: Annotated[int, _doc("largest request body as sent", ge=1024)] = 16 * 2**20

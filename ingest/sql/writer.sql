@@ -28,3 +28,9 @@ SELECT stream_id, count(*) FROM merged GROUP BY stream_id
 -- What this batch added, a row per datasource.
 INSERT INTO ingest_log (datasource_no, readings, first_ts, last_ts, slots)
 VALUES (%s, %s, %s, %s, %s)
+
+-- name: store_few
+-- A small batch: ids, times, sixteen columns, then the entries of ingest_log.
+SELECT store_few(%s, %s,
+                 %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                 %s, %s, %s, %s, %s::text[])

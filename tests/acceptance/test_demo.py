@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ from typing import Any
 
 import httpx
 import psutil
-import pytest
 from support.server import free_port
+
+from twin.demo.state import FILE
 
 SPEED = 10
 """The simulated plant's seconds per second: its alert fires after 6 s and clears after 9 s."""
@@ -119,6 +121,13 @@ def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> N
         assert_only_what_was_meant(second)
         second.stop(signal.SIGINT)
 
+    state = tmp_path / "data" / FILE
+    state.write_text(re.sub("tf_live_[0-9a-f]+", "tf_live_" + "0" * 64, state.read_text()))
+    done = run_to_end("--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 1, "a set-up that fails ends the server too"
+    assert "cannot be set up" in done.stderr
+    assert "401" in done.stderr
+
 
 def has_values(data: dict[str, Any]) -> bool:
     if data["type"] == "double":
@@ -141,44 +150,24 @@ def ids_in(running: Demo) -> list[str]:
 
 
 def test_a_port_in_use_is_said_before_anything_is_made(tmp_path: Path) -> None:
-    with httpx.Client(), _listening() as port:
-        done = subprocess.run(
-            [sys.executable, "-m", "twin", "demo", "--port", str(port)]
-            + ["--data-dir", str(tmp_path / "data")],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_to_end("--data-dir", str(tmp_path / "data"), port=port)
     assert done.returncode == 1
     assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
     assert "--port" in done.stderr
     assert not (tmp_path / "data").exists()
 
 
-@contextmanager
-def _listening() -> Iterator[int]:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield taken.getsockname()[1]
-
-
 def test_the_demo_keeps_out_of_a_database_that_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "pgdata").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "twin", "demo", "--port", str(free_port())]
-        + ["--data-dir", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = run_to_end("--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert "not a demo's" in done.stderr
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("TWINFEED_")]:
-        monkeypatch.delenv(name)
+def run_to_end(*options: str, port: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a demo that cannot start."""
+    command = [sys.executable, "-m", "twin", "demo", "--port", str(port or free_port()), *options]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TWINFEED_")}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
-from support.server import Datasource, RunningServer
+from support.server import Datasource, RunningServer, launch, start_server
 
 
 def run_import(path: Path, url: str, key: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -123,3 +124,26 @@ def test_what_cannot_work_is_said_and_nothing_is_stored(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert datasource.detail()["readings_total"] == 0
+
+
+def test_an_import_waits_for_a_server_that_is_away(database_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("ts,v\n" + "".join(f"{1_767_225_600 + i},{i}\n" for i in range(100)))
+    first = launch(database_url)
+    datasource = first.datasource()
+    port = httpx.URL(first.url).port
+    assert first.stop() == 0
+
+    command = [sys.executable, "-m", "twin", "import", str(path), "--batch", "30"]
+    command += ["--url", datasource.url, "--key", datasource.key]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as importing:
+        assert importing.stdout is not None
+        assert importing.stderr is not None
+        assert any("Trying again in" in line for line in importing.stderr)
+        with start_server(database_url, port=port) as second:
+            assert "100 accepted" in importing.stdout.read()
+            detail = second.get(f"/v1/datasources/{datasource.id}").json()
+            assert detail["readings_total"] == 100
+    assert importing.returncode == 0

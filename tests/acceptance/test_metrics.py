@@ -1,5 +1,6 @@
 """GET /metrics over the sessions of real servers."""
 
+import json
 import os
 import signal
 import subprocess
@@ -99,10 +100,26 @@ def test_workers_are_added_up_and_an_ended_one_leaves(database_url: str) -> None
         eventually(lambda: value(server, "twinfeed_workers") == 2)
         assert value(server, "twinfeed_ingest_rows_total") == 20
         assert value(server, "twinfeed_ingest_buffer_max_rows") == 400_000
+        # The HTTP server's word on it is a line like ours.
+        said = [line for line in server.log.read_text().splitlines() if "Twinfeed" not in line]
+        assert "_granian" in {json.loads(line)["logger"] for line in said}
 
 
 def _workers(server: RunningServer) -> set[int]:
     return {process.pid for process in psutil.Process(server.process.pid).children()}
+
+
+def test_a_restart_of_the_database_shows(tmp_path: Path) -> None:
+    with start_server(None, data_dir=str(tmp_path)) as server:
+        name = "twinfeed_database_start_time_seconds"
+        eventually(lambda: value(server, name) > 0)
+        before = value(server, name)
+        family = psutil.Process(server.process.pid).children()
+        (postmaster,) = [process for process in family if process.name() == "postgres"]
+        postmaster.kill()
+        eventually(lambda: value(server, name) > before, within_s=60)
+        assert value(server, "twinfeed_database_up") == 1
+        assert value(server, "twinfeed_listener_connected") == 1
 
 
 def test_gauges_of_others_are_forgotten(tmp_path: Path) -> None:
@@ -122,5 +139,5 @@ def test_gauges_of_others_are_forgotten(tmp_path: Path) -> None:
 
 def test_the_main_process_leaves_the_metrics_to_its_workers() -> None:
     """prometheus-client decides at its import whether values are shared, and workers are forks."""
-    script = "import sys, twin.cli; sys.exit('prometheus_client' in sys.modules)"
+    script = "import sys, twin.cli, twin.demo.run; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

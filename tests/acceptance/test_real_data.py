@@ -5,12 +5,14 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
-from support.server import Datasource, RunningServer
+from support.server import Datasource, RunningServer, start_server
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 FILES = {
@@ -55,6 +57,32 @@ def test_importing_again_changes_nothing(server: RunningServer) -> None:
     assert_widgets_agree(datasource, recording)
 
 
+def test_the_rollups_of_a_recording_answer_the_same(database_url: str) -> None:
+    path = DATA / "machine_temperature.csv"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not here")
+    _, recording = read(path, ",")
+    with start_server(database_url, rollup_interval_s="0.2") as server:
+        datasource = server.datasource("rolled up")
+        assert run_import(path, datasource).returncode == 0
+        wait_until_rolled_up(database_url)
+        assert_widgets_agree(datasource, recording)
+
+
+def wait_until_rolled_up(database_url: str) -> None:
+    deadline = time.monotonic() + 60
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        while True:
+            dirty, buckets = conn.execute(
+                "SELECT (SELECT count(*) FROM twinfeed.rollup_dirty),"
+                " (SELECT count(*) FROM twinfeed.rollup_15m)"
+            ).fetchone() or (1, 0)
+            if not dirty and buckets:
+                return
+            assert time.monotonic() < deadline, f"{dirty} dirty hours are left, {buckets} buckets"
+            time.sleep(0.1)
+
+
 def read(path: Path, delimiter: str) -> tuple[int, Recording]:
     """Return the number of data lines, and the values by time; the later line wins."""
     recording: Recording = {}
@@ -62,8 +90,8 @@ def read(path: Path, delimiter: str) -> tuple[int, Recording]:
     with path.open(newline="") as file:
         for row in csv.DictReader(file, delimiter=delimiter):
             lines += 1
-            time = datetime.fromisoformat(row.pop(next(iter(row)))).replace(tzinfo=UTC)
-            recording[time] = {key: float(text) for key, text in row.items()}
+            moment = datetime.fromisoformat(row.pop(next(iter(row)))).replace(tzinfo=UTC)
+            recording[moment] = {key: float(text) for key, text in row.items()}
     return lines, recording
 
 
@@ -88,8 +116,8 @@ def assert_widgets_agree(datasource: Datasource, recording: Recording) -> None:
     }
     for key in recording[first]:
         days: dict[str, list[float]] = defaultdict(list)
-        for time in sorted(recording):
-            days[f"{time:%Y-%m-%d}T00:00:00Z"].append(recording[time][key])
+        for moment in sorted(recording):
+            days[f"{moment:%Y-%m-%d}T00:00:00Z"].append(recording[moment][key])
         expected = {
             "avg": [statistics.fmean(values) for values in days.values()],
             "min": [min(values) for values in days.values()],

@@ -13,15 +13,15 @@ from support.exposition import eventually
 from support.server import RunningServer, launch
 
 CLIENTS = 8
-SECOND_BEGAN = 1_700_000_000
+BEGAN_S = 1_700_000_000
 
 
 class Device(threading.Thread):
-    """Sends one reading after the other until the server is gone."""
+    """Sends `size` readings after the other until the server is gone."""
 
-    def __init__(self, url: str, key: str, number: int) -> None:
+    def __init__(self, url: str, key: str, number: int, size: int) -> None:
         super().__init__(name=f"device-{number}", daemon=True)
-        self.url, self.key, self.number = url, key, number
+        self.url, self.key, self.number, self.size = url, key, number, size
         self.acknowledged: list[int] = []
         self.refused: set[int] = set()
 
@@ -29,7 +29,11 @@ class Device(threading.Thread):
         headers = {"Authorization": f"Bearer {self.key}"}
         with httpx.Client(timeout=30, headers=headers) as client:
             for sent in range(100_000):
-                body = {"ts": SECOND_BEGAN + sent, "device": str(self.number), "n": sent}
+                first = BEGAN_S * 1000 + sent * self.size
+                body = [
+                    {"ts": ts, "device": str(self.number), "n": sent}
+                    for ts in range(first, first + self.size)
+                ]
                 try:
                     answer = client.post(self.url, json=body)
                 except httpx.TransportError:
@@ -50,13 +54,13 @@ def stored(server: RunningServer, datasource_id: str, device: int) -> int:
     return int(answer.json()["value"])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_under_load(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "size"), [(1, 1), (2, 1), (2, 1000)])
+def test_sigterm_under_load(tmp_path: Path, workers: int, size: int) -> None:
     server = launch(None, workers=workers, data_dir=str(tmp_path))
     datasource = server.datasource()
     family = psutil.Process(server.process.pid).children(recursive=True)
     assert "postgres" in {process.name() for process in family}
-    devices = [Device(datasource.url, datasource.key, n) for n in range(CLIENTS)]
+    devices = [Device(datasource.url, datasource.key, n, size) for n in range(CLIENTS)]
     for device in devices:
         device.start()
     eventually(lambda: min(len(device.acknowledged) for device in devices) > 20)
@@ -74,7 +78,7 @@ def test_sigterm_under_load(tmp_path: Path, workers: int) -> None:
     try:
         for device in devices:
             held = stored(again, datasource.id, device.number)
-            assert held == len(device.acknowledged)
+            assert held == len(device.acknowledged) * size
             assert device.refused <= {503}
     finally:
         assert again.stop() == 0
@@ -85,7 +89,7 @@ def test_a_request_in_flight_is_answered(database_url: str) -> None:
     """The body is still on its way when the signal comes."""
     server = launch(database_url)
     datasource = server.datasource()
-    body = json.dumps([{"ts": SECOND_BEGAN + n, "n": n} for n in range(1000)]).encode()
+    body = json.dumps([{"ts": BEGAN_S + n, "n": n} for n in range(1000)]).encode()
     head = (
         f"POST /ingest/{datasource.id} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Authorization: {datasource.key}\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -28,8 +28,10 @@ def machine() -> dict[str, str]:
 
 
 def database(home: Home) -> str:
-    """Return what the database is."""
-    shown = home.rows("SHOW server_version")[0][0]
+    """Return what the database is, and how durable a commit is."""
+    settings = ("fsync", "synchronous_commit")
+    durable = ", ".join(f"{name} {home.rows('SHOW ' + name)[0][0]}" for name in settings)
+    shown = f"{home.rows('SHOW server_version')[0][0]} ({durable})"
     extension = home.rows("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
     if not extension:
         return f"PostgreSQL {shown}"

@@ -15,6 +15,8 @@ from typing import Any, cast
 import numpy as np
 import uvloop
 
+from twin.batch import Floats
+
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
 
@@ -38,7 +40,7 @@ class Outcome:
     seconds: float
     cpu_s: float
     statuses: Counter[int]
-    latencies_s: np.ndarray  # type: ignore[type-arg]
+    latencies_s: Floats
 
     def only(self, *statuses: int) -> "Outcome":
         """Return self if no other status was answered, else raise AssertionError."""
@@ -138,7 +140,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._answer = self._answer + data if self._answer else data
-        size = _size(self._answer)
+        size = answer_size(self._answer)
         if size is None or len(self._answer) < size:
             return
         self._run.latencies_s.append(time.perf_counter() - self._sent_s)
@@ -147,7 +149,7 @@ class _Connection(asyncio.Protocol):
         self.send_next()
 
 
-def _size(answer: bytes) -> int | None:
+def answer_size(answer: bytes) -> int | None:
     """Return the bytes of an answer, head included; None while the head is incomplete."""
     end = answer.find(HEAD_END)
     if end < 0:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from tests.bench import plant
 from tests.bench.generator import Load, Outcome, prepare, requests
@@ -117,7 +117,7 @@ def _new_database(given_url: str) -> Iterator[str]:
     with psycopg.connect(given_url, autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        yield make_conninfo(**{**conninfo_to_dict(given_url), "dbname": name})
+        yield make_conninfo(given_url, dbname=name)
     finally:
         with psycopg.connect(given_url, autocommit=True) as conn:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")

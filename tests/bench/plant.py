@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from ingest.frame import encode
-from twin.batch import PAGE_SLOTS, Rows
+from twin.batch import PAGE_SLOTS, Floats, Rows
 
 DEVICES = 1000
 KEYS = [
@@ -46,7 +46,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def values(seed: int, readings: int) -> np.ndarray:  # type: ignore[type-arg]
+def values(seed: int, readings: int) -> Floats:
     """Return float64[readings, keys] as sensors give them: two decimals, other levels per key."""
     random = np.random.default_rng(seed)
     level = np.array([60, 4, 120, 2, 1480, 12, 400, 5, 70, 45], dtype=np.float64)

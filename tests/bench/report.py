@@ -1,6 +1,7 @@
 """Tables of results, in Markdown."""
 
 from dataclasses import dataclass, field
+from statistics import median
 
 
 @dataclass
@@ -39,6 +40,21 @@ def millions(value: float) -> str:
     return f"{value / 1e6:.2f} M"
 
 
-def goal(ratio: float, least: float) -> str:
-    """Return a ratio and whether it reaches what it must."""
-    return f"{ratio:.2f} (goal {least:.2f}: {'reached' if ratio >= least else 'missed'})"
+class Ratio:
+    """A subject against its reference, round by round."""
+
+    def __init__(self, subject: list[float], reference: list[float]) -> None:
+        """Compare what was measured right after one another."""
+        self.rounds = [s / r for s, r in zip(subject, reference, strict=True)]
+        self.median = median(self.rounds)
+
+    def __str__(self) -> str:
+        """Return the median and, of several rounds, the span."""
+        if len(self.rounds) == 1:
+            return f"{self.median:.2f}"
+        return f"{self.median:.2f} ({min(self.rounds):.2f}-{max(self.rounds):.2f})"
+
+    def against(self, goal: float) -> str:
+        """Return whether the median reaches a goal."""
+        reached = "reached" if self.median >= goal else "missed"
+        return f"{self.median:.2f}, goal {goal:.2f}: {reached}"

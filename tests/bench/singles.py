@@ -1,7 +1,6 @@
 """Load (b): one reading a request over 64 connections, against InfluxDB's /write."""
 
 from statistics import median
-from typing import Any
 
 from tests.bench import influx, plant
 from tests.bench.batches import usage_cells
@@ -9,13 +8,16 @@ from tests.bench.generator import Load, Outcome, prepare, requests
 from tests.bench.home import PROCESS_GRACE_S, Home, ingest_load
 from tests.bench.options import Options
 from tests.bench.process import alone
-from tests.bench.report import Table, goal
+from tests.bench.report import Ratio, Table
 from tests.bench.usage import Meter, Used
 from tests.support.server import Datasource
 
 CONNECTIONS = 64
 WARM_S = 1.0
 GOAL = 0.5
+
+Round = tuple[Outcome, Used, Used | None]
+"""A load's outcome, and what server and database used."""
 
 
 def measure(home: Home, options: Options) -> Table:
@@ -42,8 +44,8 @@ def measure(home: Home, options: Options) -> Table:
 def _alternate(
     table: Table, home: Home, made: Datasource, options: Options, peer: tuple[int, int] | None
 ) -> None:
-    ours: list[Any] = []
-    theirs: list[Any] = []
+    ours: list[Round] = []
+    theirs: list[Round] = []
     _send(home, made, WARM_S)
     for _ in range(options.rounds):
         if peer:
@@ -51,19 +53,19 @@ def _alternate(
         ours.append(_send(home, made, options.seconds))
     if peer:
         table.add("InfluxDB", *_cells(theirs, "1.00"))
-    ratio = ""
+    shown = ""
     if peer:
-        found = median(a[0].per_second / b[0].per_second for a, b in zip(ours, theirs, strict=True))
-        ratio = f"{found:.2f}"
-        table.notes.append(f"Against InfluxDB: {goal(found, GOAL)}.")
-    table.add("Twinfeed", *_cells(ours, ratio))
+        ratio = Ratio([o.per_second for o, _, _ in ours], [o.per_second for o, _, _ in theirs])
+        shown = str(ratio)
+        table.notes.append(f"Against InfluxDB: {ratio.against(GOAL)}.")
+    table.add("Twinfeed", *_cells(ours, shown))
     table.notes.append(
         f"{options.rounds} alternating rounds of {options.seconds:.0f} s, medians; "
         f"{len(plant.KEYS)} keys a reading, {plant.DEVICES} devices in turn."
     )
 
 
-def _cells(rounds: list[tuple[Outcome, Used, Used | None]], ratio: str) -> list[str]:
+def _cells(rounds: list[Round], ratio: str) -> list[str]:
     outcome, server, database = rounds[-1]
     return [
         f"{median(o.per_second for o, _, _ in rounds):,.0f}",
@@ -75,7 +77,7 @@ def _cells(rounds: list[tuple[Outcome, Used, Used | None]], ratio: str) -> list[
     ]
 
 
-def _send(home: Home, made: Datasource, seconds: float) -> tuple[Outcome, Used, Used | None]:
+def _send(home: Home, made: Datasource, seconds: float) -> Round:
     load = ingest_load(
         home,
         made,
@@ -88,7 +90,7 @@ def _send(home: Home, made: Datasource, seconds: float) -> tuple[Outcome, Used, 
     return outcome.only(200), server, database
 
 
-def _send_influx(port: int, pid: int, seconds: float) -> tuple[Outcome, Used, None]:
+def _send_influx(port: int, pid: int, seconds: float) -> Round:
     load = Load(port, CONNECTIONS, seconds, influx_requests, endless=True)
     meter = Meter(pid)
     meter.begin()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
+
 from support.server import RunningServer
 
 

@@ -104,7 +104,8 @@ class Plant:
     ) -> None:
         nos = [self.schema.no] if hook.wants(self.schema.no) else []
         with psycopg.connect(conninfo(self.url), autocommit=True) as conn:
-            Partitions(5000).ensure(conn, rows.ts_us)
+            if not self.ground.capabilities.hypertables:
+                Partitions(5000).ensure(conn, rows.ts_us)
             after = None
             with conn.transaction():
                 with conn.cursor() as cursor:

@@ -3,8 +3,8 @@
 from typing import Any
 
 import psycopg
-from support.server import Datasource
 
+from support.server import Datasource
 from twin.clock import to_us
 from twin.db.pool import conninfo
 

@@ -35,7 +35,7 @@ with EmbeddedServer.start(Path(sys.argv[1])) as server:
     sys.stdin.read()
 """
 
-# More than 107 bytes (the limit of a socket's path), with what a shell or a configuration file trips over.
+# More than 107 bytes (the limit of a socket's path), and what shells or configuration files trip over.
 AWKWARD = "a folder's name, with spaces " + "x" * 110
 
 

@@ -64,7 +64,8 @@ def migrate(url: str) -> Capabilities:
             _apply(conn, migrations(capabilities.home))
             return capabilities
     except psycopg.OperationalError as exc:
-        raise StartupError(f"The database cannot be reached: {exc}") from exc
+        reason = " ".join(str(exc).split())
+        raise StartupError(f"The database cannot be reached: {reason}") from exc
 
 
 def _settle_home(conn: psycopg.Connection[tuple[object, ...]], found: Capabilities) -> Capabilities:

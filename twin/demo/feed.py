@@ -15,7 +15,7 @@ from twin.demo.setup import Plant
 
 PERIOD_S = 1.0
 QUIET_S = 5.0
-"""A shorter outage is not worth a line: the server stops, or one of its workers starts again."""
+"""A shorter outage is not worth a line: a worker of the server may be starting again."""
 
 
 def feed(api: Api, plant: Plant, *, speed: float, sleep: Callable[[float], None]) -> None:

@@ -51,6 +51,7 @@ def run_plant(config: PlantConfig) -> None:
             feed(api, plant, speed=config.speed, sleep=time.sleep)
     except DemoFailed as exc:
         click.echo(f"twinfeed: the demo cannot be set up: {exc}", err=True)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the exit code tells the main process
         os.kill(os.getppid(), signal.SIGTERM)
         sys.exit(1)
 

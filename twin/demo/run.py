@@ -1,10 +1,14 @@
 """Starts the demo: the server as `serve` runs it, and the plant in a process beside it."""
 
 import multiprocessing
+import signal
 import socket
 import sys
+from functools import partial
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import click
 import msgspec
@@ -36,6 +40,7 @@ def run_demo(settings: Settings, *, speed: float = 1.0) -> None:
         plant = multiprocessing.get_context("spawn").Process(
             target=run_plant, args=(config,), daemon=True
         )
+        server.on_startup(partial(_end_first, plant))
         plant.start()
         try:
             server.serve()
@@ -78,13 +83,24 @@ def require_free_port(host: str, port: int) -> None:
         ) from exc
 
 
+def _end_first(plant: SpawnProcess) -> None:
+    """Let a stop signal reach the plant before the server, or it would meet one that is going."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        stop_server = signal.getsignal(number)
+
+        def stop(number: int, frame: FrameType | None, stop_server: Any = stop_server) -> None:
+            plant.terminate()
+            stop_server(number, frame)
+
+        signal.signal(number, stop)
+
+
 def _stop(plant: SpawnProcess) -> bool:
     """End the plant's process; return whether it had failed by itself."""
-    plant.join(0.0)
-    failed = plant.exitcode not in (None, 0)
     plant.terminate()
     plant.join(STOP_TIMEOUT_S)
     if plant.is_alive():
         plant.kill()
         plant.join()
-    return failed
+    # A plant that is told to stop before it has its handler ends by the signal.
+    return plant.exitcode not in (0, -signal.SIGTERM, -signal.SIGKILL)

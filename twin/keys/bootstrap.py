@@ -60,10 +60,9 @@ def create_key(
         if row is None:
             raise StartupError("There is no such organisation; `twinfeed serve` makes the first.")
         secret = new_management_secret(environment)
-        key = _insert(
+        return _insert(
             conn, int(row[0]), str(row[1]), name, scopes, secret, rate_limit, expires_in_days
         )
-    return key
 
 
 def _insert(

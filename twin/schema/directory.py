@@ -13,6 +13,7 @@ from twin.db.queries import load
 from twin.errors import NotFound
 from twin.notify import Notifier, decode_numbers, encode_numbers
 from twin.principal import Principal
+from twin.schema.learning import grant
 from twin.schema.model import DataKey, DatasourceSchema, Wanted
 from twin.settings import Settings
 from twin.versions import Versions
@@ -79,16 +80,16 @@ class SchemaDirectory:
         await self._tell(no)
 
     async def learn(self, schema: DatasourceSchema, wanted: Wanted) -> None:
-        """Commit new keys, streams and labels, as far as the bounds allow, and take them over.
+        """Commit new keys, streams and labels if the bounds allow all of them, and take them over.
 
         Requests that wait for one another are learned together. Raises NotFound for a datasource that
         was deleted meanwhile.
         """
-        schema.pending.merge(wanted)
+        schema.pending.append(wanted)
         async with schema.learning:
             if not schema.pending:
                 return  # the one before us took ours along
-            todo, schema.pending = schema.pending, Wanted()
+            todo, schema.pending = schema.pending, []
             with driver_errors():
                 async with self._pool.connection() as conn:
                     async with conn.transaction():
@@ -103,21 +104,15 @@ class SchemaDirectory:
                     schema.version = version
         await self._notifier.send(TOPIC, f'["",[{schema.no}]]')
 
-    async def _insert(self, conn: AsyncConnection, schema: DatasourceSchema, todo: Wanted) -> None:
+    async def _insert(
+        self, conn: AsyncConnection, schema: DatasourceSchema, wants: list[Wanted]
+    ) -> None:
         """Insert what is still missing, up to the bounds. The datasource is locked."""
-        limits = self._settings
-        known = schema.keys
-        fresh = [k for k in todo.kinds if k not in known][: max(limits.max_keys - len(known), 0)]
+        todo, known = grant(wants, schema, self._settings), schema.keys
+        fresh = [k for k in todo.kinds if k not in known]
         untyped = [k for k in todo.kinds if k in known and known[k].kind is None]
-        room = limits.max_devices - len(schema.devices)
-        streams = []
-        for device, page in todo.streams:
-            if device not in schema.devices and page == 0:
-                room -= 1
-            if (device in schema.devices or room >= 0) and not schema.stream(device, page):
-                streams.append((device, page))
+        streams = [place for place in todo.streams if not schema.stream(*place)]
         labels = [label for label in todo.labels if label not in schema.label_codes]
-        labels = labels[: max(limits.max_labels - len(schema.label_texts), 0)]
         sql, no = self._sql, schema.no
         for query, names in (("learn_keys", fresh), ("learn_kinds", untyped)):
             if names:

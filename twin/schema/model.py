@@ -36,7 +36,7 @@ class DataKey(msgspec.Struct, frozen=True):
 
 
 class Wanted:
-    """What a request needs that the schema does not have yet. Kinds may be None (only nulls seen)."""
+    """What a request needs that the schema does not have yet, each in order of need."""
 
     def __init__(self) -> None:
         """Want nothing."""
@@ -49,8 +49,8 @@ class Wanted:
         return bool(self.kinds or self.streams or self.labels)
 
     def merge(self, other: "Wanted") -> None:
-        """Want what another wants too; the first kind of a key stands."""
-        self.kinds = {**other.kinds, **self.kinds}
+        """Want what another wants too."""
+        self.kinds.update(other.kinds)
         self.streams.update(other.streams)
         self.labels.update(other.labels)
 
@@ -80,7 +80,8 @@ class DatasourceSchema:
         """The version of kind `schema` that this is at least as new as."""
         self.keys_version = 0
         """Counts changes of `keys`: what is generated from them is made anew when it moves."""
-        self.pending = Wanted()
+        self.pending: list[Wanted] = []
+        """Wants that wait to be learned, in order of arrival."""
         self.learning = asyncio.Lock()
 
     def set_keys(self, keys: list[DataKey]) -> None:

@@ -1,0 +1,27 @@
+-- Stores the few rows of a small batch in one round trip and one transaction: what the writer does for
+-- a large batch in several statements around a COPY (ingest/transaction.py), in the same order.
+-- Columns that no row uses are NULL; unnest pads them.
+CREATE FUNCTION store_few(
+    ids int[], stamps timestamptz[],
+    c0 float8[], c1 float8[], c2 float8[], c3 float8[], c4 float8[], c5 float8[], c6 float8[],
+    c7 float8[], c8 float8[], c9 float8[], c10 float8[], c11 float8[], c12 float8[], c13 float8[],
+    c14 float8[], c15 float8[],
+    datasource_nos int[], counts bigint[], firsts timestamptz[], lasts timestamptz[], held text[]
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    mark timestamptz := to_timestamp(ingest_begin() / 1000000);
+BEGIN
+    INSERT INTO readings
+    SELECT * FROM unnest(ids, stamps, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13,
+                         c14, c15);
+    IF EXISTS (SELECT FROM unnest(stamps) AS stamp WHERE stamp < mark) THEN
+        INSERT INTO rollup_dirty (stream_id, hour)
+        SELECT DISTINCT id, date_trunc('hour', stamp, 'UTC')
+        FROM unnest(ids, stamps) AS row_of (id, stamp) WHERE stamp < mark;
+    END IF;
+    INSERT INTO ingest_log (datasource_no, readings, first_ts, last_ts, slots)
+    SELECT no, readings, first_ts, last_ts, slots::int2[]
+    FROM unnest(datasource_nos, counts, firsts, lasts, held)
+        AS entry (no, readings, first_ts, last_ts, slots);
+END
+$$;
