@@ -6,6 +6,7 @@ path answer None, and the general path judges the request from the start.
 """
 
 import math
+import re
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +24,8 @@ MAX_FIELDS = 64
 """Above so many keys a Struct per reading costs more than the dict it saves."""
 _TYPES: dict[str | None, Any] = {"number": float, "boolean": bool | None, "text": str | None}
 _HEAD: list[tuple[str, Any, Any]] = [("ts", int | float | str | None, None), ("device", str, "")]
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
+"""What JSON escapes in a key: msgspec takes no such names for fields, so the general path does."""
 _SNIFF_BYTES = 200
 """`values` is looked for so far into the body."""
 
@@ -36,7 +39,9 @@ class FastCodec:
         self.keys_version = schema.keys_version
         keys = [k for k in schema.keys.values() if k.kind is not None]
         reserved = {"ts", "device", "values", "timestamp", "time"}
-        self._keys = [k for k in keys if k.key not in reserved][:MAX_FIELDS]
+        self._keys = [k for k in keys if k.key not in reserved and not _ESCAPED.search(k.key)][
+            :MAX_FIELDS
+        ]
         fields = [
             (f"f{k.slot}", _TYPES[k.kind], NAN if k.kind == "number" else None) for k in self._keys
         ]
