@@ -1,7 +1,11 @@
 """The answer to an ingest request: how many readings were accepted and what is wrong with the others."""
 
-import msgspec
+from collections.abc import Sequence
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ingest.formats.part import Taken
 from twin.errors import ItemError
 
 MAX_ERRORS = 100
@@ -12,12 +16,13 @@ STRICT = "With strict=true nothing is stored when a reading is rejected: see err
 
 
 class Accepted(msgspec.Struct, omit_defaults=True):
-    """The body of a 200. With dry_run nothing was stored."""
+    """The body of a 200. With dry_run nothing was stored; `columns` is what a table's were taken for."""
 
     accepted: int
     rejected: int
     errors: list[ItemError]
     dry_run: bool = False
+    columns: list[Taken] = []
 
 
 class Refused(msgspec.Struct):
@@ -30,6 +35,7 @@ class Refused(msgspec.Struct):
     accepted: int
     rejected: int
     errors: list[ItemError]
+    columns: list[Taken] | UnsetType = UNSET
 
 
 _encoder = msgspec.json.Encoder()
@@ -42,11 +48,14 @@ def render(
     *,
     dry_run: bool = False,
     strict: bool = False,
+    columns: Sequence[Taken] = (),
 ) -> tuple[int, bytes]:
     """Return status and body. `strict`: all were refused because some were bad."""
     listed = errors[:MAX_ERRORS]
     if accepted:
-        return 200, _encoder.encode(Accepted(accepted, rejected, listed, dry_run))
+        return 200, _encoder.encode(Accepted(accepted, rejected, listed, dry_run, list(columns)))
     message = STRICT if strict else ALL_REJECTED
-    refused = Refused("VALIDATION_ERROR", message, message, 422, 0, rejected, listed)
+    refused = Refused(
+        "VALIDATION_ERROR", message, message, 422, 0, rejected, listed, list(columns) or UNSET
+    )
     return 422, _encoder.encode(refused)

@@ -5,16 +5,15 @@ A compressed body is never inflated past the bound: decompression asks for at mo
 
 import io
 import zlib
+from collections.abc import AsyncIterator
 
 import zstandard
 from granian.rsgi import HTTPProtocol
 
-from twin.errors import TooLarge, Unreadable, UnsupportedMedia
+from ingest.inflate import GZIP_WBITS, ZSTD_WINDOW_BYTES, Inflater, too_large
+from twin.errors import Unreadable, UnsupportedMedia
 from twin.rsgi import CLOSED
 
-_GZIP_WBITS = 31
-_ZSTD_WINDOW_BYTES = 2**27
-"""The largest window: what `zstd --long` makes."""
 _SLICE_BYTES = 2**20
 
 
@@ -40,6 +39,36 @@ async def read_body(protocol: HTTPProtocol, content_length: int | None, max_byte
         raise Disconnected from exc
 
 
+async def body_pieces(
+    protocol: HTTPProtocol, content_length: int | None, max_bytes: int, inflater: Inflater
+) -> AsyncIterator[bytes]:
+    """Yield a request's body, decompressed, in pieces of about a MiB.
+
+    Raises TooLarge, and Unreadable for a body that breaks off or cannot be decompressed.
+    """
+    if content_length is not None and content_length > max_bytes:
+        raise too_large(max_bytes)
+    size, held, held_bytes = 0, [], 0
+    try:
+        async for chunk in protocol:
+            size += len(chunk)
+            if size > max_bytes:
+                raise too_large(max_bytes)
+            for piece in inflater.feed(bytes(chunk)):
+                held.append(piece)
+                held_bytes += len(piece)
+                if held_bytes >= _SLICE_BYTES:
+                    yield b"".join(held)
+                    held, held_bytes = [], 0
+    except CLOSED as exc:
+        raise Unreadable("The body breaks off.") from exc
+    if content_length is not None and size < content_length:
+        raise Unreadable("The body breaks off.")
+    if held:
+        yield b"".join(held)
+    inflater.finish()
+
+
 def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
     """Return a body without its Content-Encoding: gzip, zstd, identity or none.
 
@@ -57,13 +86,6 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
     )
 
 
-def too_large(max_bytes: int, when: str = "") -> TooLarge:
-    """Return the error for a body past a bound."""
-    return TooLarge(
-        f"The body is larger {when}than the {max_bytes} bytes allowed; send it in parts."
-    )
-
-
 def _bounded(body: bytes, max_bytes: int, when: str = "") -> bytes:
     if len(body) > max_bytes:
         raise too_large(max_bytes, when)
@@ -73,7 +95,7 @@ def _bounded(body: bytes, max_bytes: int, when: str = "") -> bytes:
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
     parts, size, rest = [], 0, body
     while True:  # a gzip file may hold several members
-        inflater = zlib.decompressobj(_GZIP_WBITS)
+        inflater = zlib.decompressobj(GZIP_WBITS)
         try:
             part = inflater.decompress(rest, max_bytes - size + 1)
         except zlib.error as exc:
@@ -90,7 +112,7 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
 
 
 def _unzstd(body: bytes, max_bytes: int) -> bytes:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
     try:
         # First how much it is, a slice at a time: decompressobj alone would inflate a bomb at once.
         reader, size = decompressor.stream_reader(io.BytesIO(body), read_across_frames=True), 0

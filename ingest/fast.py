@@ -6,6 +6,7 @@ path answer None, and the general path judges the request from the start.
 """
 
 import math
+import re
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +24,8 @@ MAX_FIELDS = 64
 """Above so many keys a Struct per reading costs more than the dict it saves."""
 _TYPES: dict[str | None, Any] = {"number": float, "boolean": bool | None, "text": str | None}
 _HEAD: list[tuple[str, Any, Any]] = [("ts", int | float | str | None, None), ("device", str, "")]
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
+"""What JSON escapes in a key: msgspec takes no such names for fields, so the general path does."""
 _SNIFF_BYTES = 200
 """`values` is looked for so far into the body."""
 
@@ -36,7 +39,9 @@ class FastCodec:
         self.keys_version = schema.keys_version
         keys = [k for k in schema.keys.values() if k.kind is not None]
         reserved = {"ts", "device", "values", "timestamp", "time"}
-        self._keys = [k for k in keys if k.key not in reserved][:MAX_FIELDS]
+        self._keys = [k for k in keys if k.key not in reserved and not _ESCAPED.search(k.key)][
+            :MAX_FIELDS
+        ]
         fields = [
             (f"f{k.slot}", _TYPES[k.kind], NAN if k.kind == "number" else None) for k in self._keys
         ]
@@ -69,10 +74,24 @@ class FastCodec:
                 rows = self._many[nested].decode(body)
             else:
                 rows = [self._one[nested].decode(body)]
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if not rows or len(rows) > max_readings:
             return None
+        return self._judge(rows, nested, context)
+
+    def lines_block(self, lines: list[bytes], context: Context) -> Block | None:
+        """Return the rows of JSON texts, one a reading, when all are in order, or None."""
+        nested = b'"values"' in lines[0][:_SNIFF_BYTES]
+        try:
+            rows = self._one[nested].decode_lines(b"\n".join(lines))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if len(rows) != len(lines):
+            return None  # a text over several lines, or two in one
+        return self._judge(rows, nested, context)
+
+    def _judge(self, rows: list[Any], nested: bool, context: Context) -> Block | None:
         ts_us = _times([r.ts for r in rows], context)
         if ts_us is None:
             return None

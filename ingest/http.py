@@ -7,11 +7,14 @@ are the same and in the same order for every request.
 import base64
 import binascii
 import time
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 from granian.rsgi import HTTPProtocol, Scope
 
-from ingest.body import Disconnected, decompress, read_body
+from ingest.body import Disconnected, body_pieces, decompress, read_body
+from ingest.formats.media import NAMES, find_charset, find_format
+from ingest.inflate import Inflater
 from ingest.options import parse_options
 from ingest.service import IngestService
 from twin import http_errors, metrics
@@ -68,13 +71,31 @@ class IngestRoute:
             raise Overloaded("The server is starting.", retry_after_s=1)
         headers = dict(scope.headers.items())
         grant = await self._grant(scope.path[len(PREFIX) :], headers)
-        _check_type(headers.get("content-type", ""))
+        content_type = headers.get("content-type", "")
+        format_ = find_format(content_type)
+        if format_ is None:
+            _check_type(content_type)
         options = parse_options(scope.query_string)
         settings = self._ground.settings
-        raw = await read_body(protocol, _content_length(headers), settings.max_body_bytes)
         encoding = headers.get("content-encoding", "")
+        length = _content_length(headers)
+        if format_ is not None:
+            charset = find_charset(content_type)
+            pieces = self._pieces(protocol, length, encoding, is_streamed=format_.is_streamed)
+            return await self._service.ingest_stream(grant, format_, charset, pieces, options)
+        raw = await read_body(protocol, length, settings.max_body_bytes)
         body = decompress(raw, encoding, settings.max_decompressed_bytes)
         return await self._service.ingest_json(grant, body, options)
+
+    def _pieces(
+        self, protocol: HTTPProtocol, length: int | None, encoding: str, *, is_streamed: bool
+    ) -> AsyncIterator[bytes]:
+        """Return the decompressed body piece by piece, bounded by what its format allows."""
+        assert self._ground is not None
+        settings = self._ground.settings
+        most = settings.max_stream_bytes if is_streamed else settings.max_body_bytes
+        expanded = settings.max_stream_bytes if is_streamed else settings.max_decompressed_bytes
+        return body_pieces(protocol, length, most, Inflater(encoding, expanded))
 
     async def _grant(self, datasource_id: str, headers: dict[str, str]) -> IngestGrant:
         assert self._ground is not None
@@ -116,7 +137,9 @@ def _check_type(content_type: str) -> None:
     # curl -d names a form type when nobody says otherwise.
     if media in ("", "application/json", "text/json", "application/x-www-form-urlencoded"):
         return
-    raise UnsupportedMedia(f"Content-Type '{media[:80]}' is not supported: send application/json.")
+    raise UnsupportedMedia(
+        f"Content-Type '{media[:80]}' is not supported: send {', '.join(NAMES)}."
+    )
 
 
 def _content_length(headers: dict[str, str]) -> int | None:

@@ -33,7 +33,7 @@ def parse(body: bytes, context: Context, max_readings: int) -> list[Reading]:
         if not document:
             raise Unreadable("The array is empty: send at least one reading.")
         check_count(len(document), max_readings)
-        readings = [_of_item(item, i, context) for i, item in enumerate(document)]
+        readings = [item_reading(item, i, context) for i, item in enumerate(document)]
     else:
         raise Invalid("A reading must be a JSON object, or the body an array of them.")
     if not readings:
@@ -54,11 +54,11 @@ def _of_object(document: dict[str, Any], context: Context, most: int) -> Iterato
     groups = _label_groups(document)
     if groups:
         return _snapshot(document, groups, context, most)
-    return iter([_of_item(document, 0, context)])
+    return iter([item_reading(document, 0, context)])
 
 
-def _of_item(item: Any, index: int, context: Context) -> Reading:
-    """Read shape 1 or 2."""
+def item_reading(item: Any, index: int, context: Context) -> Reading:
+    """Return what shape 1 or 2 says, as reading `index` of the request, with its faults."""
     if not isinstance(item, dict):
         fault = ItemError("a reading must be an object", index=index)
         return Reading(index, "", 0, [], [fault])

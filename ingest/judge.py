@@ -89,7 +89,7 @@ class _Court:
     def _device_fault(self, device: str) -> str | None:
         if device in self.schema.devices or device in self.new_devices:
             return None
-        fault = _text_fault(device, self.limits.max_device_length)
+        fault = text_fault(device, self.limits.max_device_length)
         if fault:
             return f"the device name {fault}"
         most = self.limits.max_devices
@@ -120,7 +120,7 @@ class _Court:
     def _key_fault(self, key: str, new_keys: dict[str, Kind]) -> str | None:
         if not key:
             return "a key must not be empty"
-        fault = _text_fault(key, self.limits.max_key_length)
+        fault = text_fault(key, self.limits.max_key_length)
         if fault:
             return f"the key {fault}"
         most = self.limits.max_keys
@@ -132,7 +132,7 @@ class _Court:
     def _label_fault(self, text: str, new_labels: set[str]) -> str | None:
         if text in self.schema.label_codes or text in self.wanted.labels:
             return None
-        fault = _text_fault(text, self.limits.max_label_length)
+        fault = text_fault(text, self.limits.max_label_length)
         if fault:
             return f"the text {fault}"
         new_labels.add(text)
@@ -178,7 +178,8 @@ def to_block(accepted: list[Reading], schema: DatasourceSchema) -> Block:
     return pages.block(frozenset(slots))
 
 
-def _text_fault(text: str, most: int) -> str | None:
+def text_fault(text: str, most: int) -> str | None:
+    """Return what is wrong with a name or label, or None."""
     if len(text) > most:
         return f"is {len(text)} characters long, the most is {most}"
     if "\x00" in text:

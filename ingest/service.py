@@ -5,7 +5,7 @@ datasource's version has moved.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,9 +15,12 @@ from ingest import answer, json_shapes
 from ingest.block import Block, Pending
 from ingest.buffer import Buffer
 from ingest.fast import FastCodec
+from ingest.formats.media import Format
+from ingest.formats.part import Request
 from ingest.judge import Verdict, judge, to_block
 from ingest.options import Options
 from ingest.readings import Context, Reading
+from ingest.stream import Stream
 from ingest.writer import Collisions, Writer
 from twin import metrics
 from twin.batch import BatchHook
@@ -28,7 +31,7 @@ from twin.errors import ItemError, NotFound, Overloaded, TwinfeedError, Unauthor
 from twin.ground import Ground
 from twin.keys.directory import IngestGrant
 from twin.notify import DATA_TOPIC, decode_numbers, encode_numbers
-from twin.schema import DatasourceSchema
+from twin.schema import DatasourceSchema, Wanted
 
 NOTIFY_PAUSE_S = 0.4
 """Other hosts learn of new data this often: within a second, and never inside a transaction."""
@@ -106,7 +109,7 @@ class IngestService:
     ) -> tuple[int, bytes]:
         """Take a JSON body in; return status and answer. Raises TwinfeedError."""
         schema = await self._schema(grant)
-        context = Context(now_us(), self._zone(schema.timezone), options.ns_per_unit)
+        context = Context(now_us(), self._zone_of(schema, options), options.ns_per_unit)
         most = self._ground.settings.max_readings
         block = self._codec(schema).block(body, context, most)
         if block is not None:
@@ -146,6 +149,35 @@ class IngestService:
         """Return the name of the datasource that a key belongs to."""
         return (await self._schema(grant)).name
 
+    async def ingest_stream(
+        self,
+        grant: IngestGrant,
+        format_: Format,
+        charset: str,
+        pieces: AsyncIterator[bytes],
+        options: Options,
+    ) -> tuple[int, bytes]:
+        """Take a body of another format in, part by part; return status and answer.
+
+        Raises TwinfeedError, with what was committed before.
+        """
+        schema = await self._schema(grant)
+        settings = self._ground.settings
+        context = Context(now_us(), self._zone_of(schema, options), options.ns_per_unit)
+        request = Request(
+            context,
+            options,
+            lambda key: known.kind if (known := schema.keys.get(key)) else None,
+            settings.max_stream_bytes if format_.is_streamed else settings.max_decompressed_bytes,
+            settings.max_stream_readings,
+            charset,
+        )
+        stream = Stream(_Sink(self, grant), format_.parser(request), context, options)
+        try:
+            return await stream.run(pieces)
+        finally:
+            self._count(0 if options.dry_run else stream.accepted, stream.rejected, (0, b""))
+
     async def ingest_readings(
         self, schema: DatasourceSchema, readings: list[Reading], options: Options
     ) -> tuple[int, bytes]:
@@ -166,11 +198,14 @@ class IngestService:
             if not verdict.wanted:
                 await self._commit(to_block(verdict.accepted, schema))
                 return verdict, False
-            try:
-                await self._ground.schemas.learn(schema, verdict.wanted)
-            except NotFound as exc:
-                raise Unauthorized("The datasource was deleted.") from exc
+            await self._learn(schema, verdict.wanted)
         raise Overloaded("The datasource is changing too quickly; try again.", retry_after_s=1)
+
+    async def _learn(self, schema: DatasourceSchema, wanted: Wanted) -> None:
+        try:
+            await self._ground.schemas.learn(schema, wanted)
+        except NotFound as exc:
+            raise Unauthorized("The datasource was deleted.") from exc
 
     def _render(
         self, verdict: Verdict, total: int, options: Options, refused: bool
@@ -211,6 +246,9 @@ class IngestService:
         if codec is None or not codec.serves(schema):
             codec = self._codecs[schema.no] = FastCodec(schema)
         return codec
+
+    def _zone_of(self, schema: DatasourceSchema, options: Options) -> ZoneInfo:
+        return options.zone or self._zone(schema.timezone)
 
     def _zone(self, name: str) -> ZoneInfo:
         zone = self._zones.get(name)
@@ -258,6 +296,21 @@ class IngestService:
         if host != self._ground.versions.host:
             for no in numbers:
                 self._ground.versions.bump("data", no)
+
+
+class _Sink:
+    """One datasource of the service, as a stream needs it."""
+
+    def __init__(self, service: IngestService, grant: IngestGrant) -> None:
+        self._grant = grant
+        self._service = service
+        self.settings = service._ground.settings
+        self.codec = service._codec
+        self.learn = service._learn
+        self.commit = service._commit
+
+    async def schema(self) -> DatasourceSchema:
+        return await self._service._schema(self._grant)
 
 
 _ACCEPTED = metrics.READINGS.labels("accepted")

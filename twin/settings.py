@@ -62,6 +62,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         64 * 2**20
     )
     max_readings: Annotated[int, _doc("most readings in a request", ge=1)] = 100_000
+    max_stream_bytes: Annotated[
+        int, _doc("largest body of NDJSON, CSV or Arrow, after decompression", ge=1024)
+    ] = 2**30
+    max_stream_readings: Annotated[
+        int, _doc("most readings in a body of NDJSON, CSV, xlsx, Arrow or Parquet", ge=1)
+    ] = 10_000_000
     max_buffer_rows: Annotated[
         int, _doc("most rows that wait for a writer, per worker; above: 503", ge=1)
     ] = 200_000

@@ -8,10 +8,11 @@ answer is 400 then, which Prometheus logs and does not send again.
 import cramjam
 from google.protobuf.message import DecodeError
 
-from ingest.body import decompress, too_large
+from ingest.body import decompress
 from ingest.foreign.names import device_name
 from ingest.foreign.prometheus_messages import WriteRequest
 from ingest.foreign.protocol import MAX_MESSAGE_BYTES, Endpoint, Intake, Request
+from ingest.inflate import too_large
 from ingest.json_shapes import check_count
 from ingest.readings import Context, Reading
 from ingest.times import check_range

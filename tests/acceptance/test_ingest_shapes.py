@@ -111,6 +111,11 @@ SECOND = 1_000_000
             {("", T0_US): {"Größe in m²": 1, "a/b": 2, "%": 3, "a.b.": 4, " ": 5}},
             id="any key",
         ),
+        pytest.param(
+            {"ts": T0, 'a"b': 1, "a\\b": 2, "a\nb": "x", "plain": True},
+            {("", T0_US): {'a"b': 1, "a\\b": 2, "a\nb": "x", "plain": True}},
+            id="keys that JSON escapes",
+        ),
     ],
 )
 def test_each_shape_is_stored_as_it_says(
