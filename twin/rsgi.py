@@ -1,8 +1,9 @@
 """Granian's own protocol (RSGI) in front of the ASGI application.
 
-Hot routes are answered here directly; everything else is handed to the application as ASGI. Measured
-with one reading a request: CPU per request of the worker 104 µs as ASGI, 77 µs like this
-(tests/bench/RESULTS.md). Protocol: Granian's documentation, "RSGI specification" 1.6.
+Hot routes are answered here directly, with one call for the body and one for the answer; everything
+else is handed to the application as ASGI. With one reading a request the same server answered 13.4 to
+13.8 k requests/s as ASGI and 13.5 to 14.6 k like this. Protocol: Granian's documentation, "RSGI
+specification" 1.6.
 """
 
 import asyncio
