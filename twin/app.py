@@ -119,6 +119,7 @@ def _openapi() -> OpenAPIConfig:
         version=__version__,
         description="Time-series ingest and digital-twin datasource server.",
         path="/schema",
+        use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
         security=[{"management key": []}],
         components=Components(
