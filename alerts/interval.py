@@ -21,10 +21,6 @@ class Interval(msgspec.Struct, frozen=True):
     high: float
     inverted: bool = False
 
-    def holds(self, value: float) -> bool:
-        """Return whether the condition is true of a value."""
-        return (self.low <= value <= self.high) != self.inverted
-
 
 def breach(spec: Spec, codes: Mapping[str, int]) -> Interval:
     """Return the values that a rule warns of; `codes` are those of the datasource's texts."""

@@ -94,13 +94,6 @@ class Invalid(TwinfeedError):
     code = "VALIDATION_ERROR"
 
 
-class RateLimited(TwinfeedError):
-    """The quota is used up."""
-
-    status = 429
-    code = "RATE_LIMIT_EXCEEDED"
-
-
 class Overloaded(TwinfeedError):
     """The server is at its bound; try again shortly."""
 

@@ -16,18 +16,15 @@ unless its (stream, hour) stands in `rollup_dirty`. Why that is so:
    deleted. A row that the snapshot misses has an entry of its own, which stays.
 5. Deletions record every hour they touch, whatever the mark.
 
-A reader asks for `reader_state` first and for rows afterwards: it sees everything that was
-committed before it asked. Both marks only grow, and lie on a quarter of an hour.
+A reader joins the dirty hours in the statement that reads the rows: one snapshot for both. Both
+marks only grow, and lie on a quarter of an hour.
 """
 
-from collections.abc import Sequence
-
-import msgspec
 import numpy as np
 
 from twin.batch import Int32s, Int64s
-from twin.clock import SECOND_US, to_datetime
-from twin.db.pool import AsyncConnection, Connection
+from twin.clock import SECOND_US
+from twin.db.pool import Connection
 from twin.db.queries import load
 
 MARK_LOCK = int.from_bytes(b"tf.marks", "big")
@@ -36,17 +33,6 @@ HOUR_US = 3600 * SECOND_US
 QUARTER_US = 900 * SECOND_US
 
 _queries = load("twin", "rollups")
-
-
-class ReaderState(msgspec.Struct, frozen=True):
-    """What may be read from the rollups, for the streams and range that were asked for.
-
-    Buckets that end by `closed_us` are there; `dirty_hours_us` (ascending starts of UTC hours, the
-    union over the streams) must be read from `readings` all the same.
-    """
-
-    closed_us: int
-    dirty_hours_us: tuple[int, ...]
 
 
 def begin(conn: Connection) -> int:
@@ -70,24 +56,3 @@ def mark_dirty(conn: Connection, stream_id: Int32s, ts_us: Int64s, mark_us: int)
     pairs = np.unique((stream_id[old].astype(np.int64) << 32) | (ts_us[old] // HOUR_US))
     streams, hours = pairs >> 32, pairs & 0xFFFFFFFF
     conn.execute(_queries["mark_dirty"], [streams.tolist(), hours.tolist()])
-
-
-async def reader_state(
-    conn: AsyncConnection, stream_ids: Sequence[int], from_us: int, to_us: int
-) -> ReaderState:
-    """Return what the rollups are good for in [from_us, to_us) of these streams.
-
-    One query. Ask before reading rows, or a row committed in between may be missed.
-    """
-    cursor = await conn.execute(
-        _queries["reader_state"],
-        {
-            "streams": list(stream_ids),
-            "from": to_datetime(from_us // HOUR_US * HOUR_US),
-            "to": to_datetime(to_us),
-        },
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        raise LookupError("rollup_mark is empty")
-    return ReaderState(int(row[0]), tuple(int(hour) * HOUR_US for hour in row[1]))

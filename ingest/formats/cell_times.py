@@ -46,7 +46,6 @@ class Times:
         self.index = index
         self.ts_us: Int64s = context.received_us + index
         self.faults: list[ItemError] = []
-        self._is_bad = np.zeros(len(index), dtype=np.bool_)
 
     def put(self, rows: Bools, ts_us: Int64s) -> None:
         """Take over the times of the rows for which bool[n] holds; out of range is a fault."""

@@ -8,13 +8,3 @@ SELECT ingest_begin()
 INSERT INTO rollup_dirty (stream_id, hour)
 SELECT stream_id, to_timestamp(hour * 3600)
 FROM unnest(%s::int[], %s::bigint[]) AS old (stream_id, hour)
-
--- name: reader_state
--- The readers' mark, and the dirty hours of some streams as hours since 1970: one snapshot for both.
-SELECT readers_us, ARRAY(
-    SELECT DISTINCT (extract(epoch FROM hour) / 3600)::bigint AS hours
-    FROM rollup_dirty
-    WHERE stream_id = ANY (%(streams)s::int[]) AND hour >= %(from)s AND hour < %(to)s
-    ORDER BY hours
-)
-FROM rollup_mark
