@@ -14,6 +14,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 
+from twin.auth import may_ask_for_password
 from twin.db.errors import translate
 from twin.errors import InternalError, Invalid, ItemError, TwinfeedError, Unauthorized, Unreadable
 from twin.logs import redact
@@ -70,6 +71,8 @@ def handle(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
     """Answer any exception of a Litestar route."""
     ours = _from_http(request, exc) if isinstance(exc, HTTPException) else from_any(exc)
     status, headers, body = render(ours)
+    if isinstance(ours, Unauthorized) and may_ask_for_password(request):
+        headers.append(("www-authenticate", 'Bearer realm="twinfeed", Basic realm="twinfeed"'))
     if isinstance(exc, MethodNotAllowedException) and exc.headers:
         headers.extend(dict(exc.headers).items())
     return Response(body, status_code=status, headers=dict(headers), media_type="application/json")
