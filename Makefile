@@ -2,7 +2,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-PYTEST_ARGS ?=
+# Test processes: most of a test's time is waiting, so three keep two cores busy. PYTEST_ARGS=-n0 for a debugger.
+PYTEST_ARGS ?= -n 3 --dist loadfile
 
 .PHONY: demo test check bench lock clean
 

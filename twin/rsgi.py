@@ -19,6 +19,12 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 CLOSED = (ProtocolClosed, ProtocolError)
 """What Granian raises when the client is gone."""
 
+DRAINED_BYTES = 65_536
+"""Granian's server skips the rest of a body that nobody read, if it has come already, and keeps the
+connection. Of a longer one that is unlikely: it closes, and a client that was not told so fails at its
+next request."""
+_CLOSE = ("connection", "close")
+
 
 class HotRoute(Protocol):
     """Answers some requests without the application."""
@@ -53,6 +59,8 @@ class RsgiServer:
             if route.takes(scope.method, scope.path):
                 answer = await route.respond(scope, protocol)
                 if answer is not None:
+                    if answer[0] >= 400 and _may_be_unread(scope):
+                        answer[1].append(_CLOSE)
                     protocol.response_bytes(*answer)
                 return
         bridge = _Bridge(scope, protocol)
@@ -66,6 +74,7 @@ class _Bridge:
         self._protocol = protocol
         self._body = aiter(protocol)
         self._is_read = False
+        self._may_be_unread = _may_be_unread(scope)
         self._start: tuple[int, Headers] = (500, [])
         self._stream: Any = None
         self.scope: dict[str, Any] = {
@@ -102,6 +111,8 @@ class _Bridge:
         """Send what the application says: at once when it is whole, else as a stream."""
         if message["type"] == "http.response.start":
             headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in message["headers"]]
+            if message["status"] >= 400 and self._may_be_unread:
+                headers.append(_CLOSE)
             self._start = message["status"], headers
             return
         body, more = message.get("body", b""), message.get("more_body", False)
@@ -144,6 +155,16 @@ class _Lifespan:
             await self._task  # raises what ended it
         elif answer.result()["type"] == f"lifespan.{what}.failed":
             raise RuntimeError(answer.result().get("message", what))
+
+
+def _may_be_unread(scope: Scope) -> bool:
+    """Return whether an error may have been answered before the whole body had come."""
+    if scope.http_version.startswith("2"):
+        return False  # an HTTP/2 stream ends alone
+    length = scope.headers.get("content-length")
+    if length is None:
+        return "transfer-encoding" in scope.headers
+    return not (length.isascii() and length.isdigit()) or int(length) > DRAINED_BYTES
 
 
 def _headers(scope: Scope) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import pytest
 from support.server import RunningServer
 from support.wire import Wire, request
 
+ABSENT = "00000000-0000-4000-8000-000000000000"
 SECRETS = ("Traceback", "SELECT", "psycopg", "/site-packages", 'File "', "tf_live_a1")
 
 
@@ -33,11 +34,11 @@ def check(answer: Any, status: int) -> dict[str, Any]:
         "/ingest",
         "/ingest/a/b",
         "/v1/datasources/not-a-uuid",
-        f"/v1/datasources/{uuid4()}",
-        f"/v1/datasources/{uuid4()}/devices",
-        f"/v1/datasources/{uuid4()}/keys",
-        f"/v1/widgets/{uuid4()}",
-        f"/v1/alerts/{uuid4()}",
+        f"/v1/datasources/{ABSENT}",
+        f"/v1/datasources/{ABSENT}/devices",
+        f"/v1/datasources/{ABSENT}/keys",
+        f"/v1/widgets/{ABSENT}",
+        f"/v1/alerts/{ABSENT}",
         "/%00",
         "/%ff%fe",
         "/%zz",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -385,3 +386,22 @@ def too_large(answer: Any) -> None:
     told = answer.json()
     assert (told["error"], told["status"]) == ("PAYLOAD_TOO_LARGE", 413)
     assert told["message"] == told["detail"]
+
+
+def test_a_connection_whose_body_was_not_read_is_said_to_close(server: RunningServer) -> None:
+    datasource = server.datasource()
+    fine, refused = {"Authorization": datasource.key}, {"Authorization": "tfi_wrong"}
+    cases = [
+        (fine, 30, None),
+        (refused, 30, None),
+        (fine, 100_000, None),
+        (refused, 100_000, "close"),
+    ]
+    with httpx.Client() as client:
+        for headers, size, told in cases:
+            answer = client.post(datasource.url, content=padded(size), headers=headers)
+            assert answer.status_code == (200 if headers is fine else 401), answer.text
+            assert answer.headers.get("connection") == told
+        managed = client.post(f"{server.url}/v1/datasources", content=padded(100_000))
+        assert (managed.status_code, managed.headers.get("connection")) == (401, "close")
+        assert client.get(f"{server.url}/health").status_code == 200
