@@ -43,7 +43,7 @@ class Delivery:
         """Prepare; must be made on the event loop that will run it."""
         settings = ground.settings
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(ground.pool, lease_s=settings.webhook_timeout_s + LEASE_MARGIN_S)
+        self._outbox = Outbox(ground, lease_s=settings.webhook_timeout_s + LEASE_MARGIN_S)
         self._sender = Sender(settings)
         self._most = settings.webhook_concurrency
         self._per_webhook = max(1, settings.webhook_concurrency // WEBHOOK_SHARE)

@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from alerts.retry import Attempt, Outcome
-from twin.db.pool import AsyncPool
 from twin.db.queries import load
+from twin.ground import Ground
+
+log = structlog.get_logger("alerts.outbox")
 
 LOOKED_AT = 1000
 """Deliveries of one webhook that a claim looks at: what lies behind waits until these move."""
@@ -31,9 +34,10 @@ class Claim(msgspec.Struct, frozen=True):
 class Outbox:
     """Claims and settles deliveries. Holds a connection only while it does."""
 
-    def __init__(self, pool: AsyncPool, *, lease_s: float) -> None:
+    def __init__(self, ground: Ground, *, lease_s: float) -> None:
         """Lease claims for `lease_s`."""
-        self._pool = pool
+        self._pool = ground.pool
+        self._vault = ground.vault
         self._lease_s = lease_s
         self._sql = load("alerts", "outbox")
 
@@ -49,7 +53,21 @@ class Outbox:
         async with self._pool.connection() as conn:
             cursor = await conn.execute(self._sql["claim"], values)
             rows = await cursor.fetchall()
-        return sorted((Claim(*row) for row in rows), key=lambda claim: claim.delivery_no)
+        claims = [claim for row in rows if (claim := self._opened(Claim(*row))) is not None]
+        return sorted(claims, key=lambda claim: claim.delivery_no)
+
+    def _opened(self, claim: Claim) -> Claim | None:
+        """Return a claim with its webhook's secret, or None while no key of ours opens that.
+
+        The lease then ends by itself, and a server that has the key makes the delivery.
+        """
+        if claim.secret is None:
+            return claim
+        try:
+            return msgspec.structs.replace(claim, secret=self._vault.open(claim.secret))
+        except ValueError:
+            log.error("webhook secret cannot be opened", webhook_id=claim.webhook_id)
+            return None
 
     async def settle(self, claim: Claim, attempt: Attempt, outcome: Outcome) -> None:
         """Record how an attempt ended and, for a retry, when the next is due."""

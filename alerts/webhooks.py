@@ -43,7 +43,8 @@ class WebhookStore:
         _check_texts(new.name, new.secret)
         await self._check_url(new.url)
         most = self._ground.settings.max_webhooks
-        values = {**self._scope, **msgspec.structs.asdict(new), "id": uuid4(), "most": most}
+        given = {**msgspec.structs.asdict(new), "secret": self._sealed(new.secret)}
+        values = {**self._scope, **given, "id": uuid4(), "most": most}
         row = await self._one("insert_webhook", values)
         if row is None:
             raise Conflict(f"An organisation may have {most} webhooks.")
@@ -72,7 +73,8 @@ class WebhookStore:
         if url is not None:
             await self._check_url(url)
         new_secret = patch.secret is not UNSET
-        given = {"name": name, "url": url, "secret": secret, "new_secret": new_secret}
+        sealed = self._sealed(secret)
+        given = {"name": name, "url": url, "secret": sealed, "new_secret": new_secret}
         return _view(_found(await self._one("update_webhook", {**self._scope, **given, "id": id_})))
 
     async def delete(self, id_: UUID) -> None:
@@ -121,7 +123,8 @@ class WebhookStore:
                 cursor = await conn.execute(sql["insert_test"], values)
                 delivery_no, delivery_id, sent = _found(await cursor.fetchone())
                 cursor = await conn.execute(self._sql["webhook_secret"], [id_])
-                (secret,) = _found(await cursor.fetchone())
+                (sealed,) = _found(await cursor.fetchone())
+        secret = None if sealed is None else self._ground.vault.open(sealed)
         claim = Claim(delivery_no, delivery_id, str(id_), sent, 1, 0, webhook.url, secret)
         payload = sent.encode()
         async with Sender(settings) as sender:
@@ -131,10 +134,13 @@ class WebhookStore:
         if outcome.verdict == "retry":  # whoever asked sees it now, and asks again
             outcome = Outcome("failed", error=outcome.error)
         with driver_errors():
-            await Outbox(self._ground.pool, lease_s=lease_s).settle(claim, attempt, outcome)
+            await Outbox(self._ground, lease_s=lease_s).settle(claim, attempt, outcome)
             async with self._ground.pool.connection() as conn:
                 cursor = await conn.execute(sql["get_delivery"], [delivery_no])
                 return _delivery(_found(await cursor.fetchone()))
+
+    def _sealed(self, secret: str | None) -> str | None:
+        return None if secret is None else self._ground.vault.seal(secret)
 
     async def _one(self, query: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
         with driver_errors():

@@ -22,12 +22,14 @@ from ingest.routes import routes as ingest_routes
 from ingest.service import IngestService
 from twin import __version__, health, http_errors, jobs, logs, runtime
 from twin.access import AccessCounter
+from twin.audit.routes import routes as audit_routes
 from twin.auth import provide_principal
 from twin.datasources.routes import routes as datasource_routes
 from twin.db.partition_job import partition_job
 from twin.docs_page import docs_page, openapi_document
 from twin.ground import Ground, open_ground
 from twin.housekeeping import housekeeping_jobs
+from twin.keys.routes import routes as key_routes
 from twin.retention import retention_job
 from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
@@ -52,7 +54,9 @@ def create_app(run: Runtime) -> RsgiServer:
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         settings = run.settings
         async with (
-            open_ground(settings, run.database_url, run.capabilities, run.versions_path) as opened,
+            open_ground(
+                settings, run.database_url, run.capabilities, run.versions_path, run.secret_keys
+            ) as opened,
             Delivery(opened) as delivery,
         ):
             held[:] = [opened]
@@ -72,6 +76,8 @@ def create_app(run: Runtime) -> RsgiServer:
             health.prometheus_metrics,
             docs_page,
             openapi_document,
+            *key_routes(),
+            *audit_routes(),
             *datasource_routes(),
             *ingest_routes(),
             *widget_routes(),

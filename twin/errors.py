@@ -94,6 +94,13 @@ class Invalid(TwinfeedError):
     code = "VALIDATION_ERROR"
 
 
+class RateLimited(TwinfeedError):
+    """A limit is reached; try again later."""
+
+    status = 429
+    code = "RATE_LIMIT_EXCEEDED"
+
+
 class Overloaded(TwinfeedError):
     """The server is at its bound; try again shortly."""
 

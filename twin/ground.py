@@ -1,5 +1,6 @@
 """What every part of a worker stands on, opened and closed in one place."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from twin.keys.directory import KeyDirectory
 from twin.notify import Notifier
 from twin.schema import SchemaDirectory
 from twin.settings import Settings
+from twin.vault import Vault
 from twin.versions import Versions
 
 
@@ -26,6 +28,7 @@ class Ground(msgspec.Struct, frozen=True, eq=False):
     notifier: Notifier
     keys: KeyDirectory
     schemas: SchemaDirectory
+    vault: Vault
 
 
 @asynccontextmanager
@@ -34,8 +37,12 @@ async def open_ground(
     database_url: str,
     capabilities: Capabilities,
     versions_path: Path | None = None,
+    secret_keys: list[str] | None = None,
 ) -> AsyncIterator[Ground]:
-    """Open everything a worker stands on; close it in reverse order."""
+    """Open everything a worker stands on; close it in reverse order.
+
+    Without `secret_keys` this process alone can open what it seals.
+    """
     async with AsyncExitStack() as stack:
         versions = Versions(versions_path)
         stack.callback(versions.close)
@@ -47,4 +54,7 @@ async def open_ground(
         schemas = SchemaDirectory(settings, pool, versions, notifier)
         await notifier.start()
         stack.push_async_callback(notifier.stop)
-        yield Ground(settings, database_url, capabilities, pool, versions, notifier, keys, schemas)
+        vault = Vault(secret_keys or [secrets.token_hex(32)])
+        yield Ground(
+            settings, database_url, capabilities, pool, versions, notifier, keys, schemas, vault
+        )

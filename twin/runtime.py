@@ -28,6 +28,7 @@ class Runtime(msgspec.Struct, frozen=True):
     database_url: str
     capabilities: Capabilities
     directory: Path | None = None
+    secret_keys: list[str] = []
 
     @property
     def versions_path(self) -> Path | None:
@@ -39,15 +40,18 @@ class _Saved(msgspec.Struct):
     main_pid: int
     database_url: str
     capabilities: Capabilities
+    secret_keys: list[str]
 
 
 @contextmanager
-def prepared(settings: Settings, url: str, capabilities: Capabilities) -> Iterator[Path]:
+def prepared(
+    settings: Settings, url: str, capabilities: Capabilities, secret_keys: list[str]
+) -> Iterator[Path]:
     """Make the runtime directory and the environment from which workers read it."""
     with tempfile.TemporaryDirectory(prefix="twinfeed-") as name:
         directory = Path(name)
         # 0700 by mkdtemp: the URL may hold a password.
-        saved = _Saved(os.getpid(), url, capabilities)
+        saved = _Saved(os.getpid(), url, capabilities, secret_keys)
         (directory / "runtime.json").write_bytes(msgspec.json.encode(saved))
         os.environ.update(settings.to_env())
         os.environ[VARIABLE] = name
@@ -62,7 +66,7 @@ def from_environment() -> Runtime:
     directory = Path(os.environ[VARIABLE])
     saved = _saved(directory)
     settings = Settings.from_env(os.environ)
-    return Runtime(settings, saved.database_url, saved.capabilities, directory)
+    return Runtime(settings, saved.database_url, saved.capabilities, directory, saved.secret_keys)
 
 
 def die_with_parent() -> None:

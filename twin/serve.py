@@ -27,6 +27,7 @@ from twin.db.migrate import migrate
 from twin.errors import StartupError
 from twin.keys.bootstrap import bootstrap
 from twin.settings import Settings
+from twin.vault import Vault, seal_anew, secret_keys
 
 log = structlog.get_logger("twin.serve")
 
@@ -64,6 +65,13 @@ def prepare_database(settings: Settings, url: str) -> Capabilities:
     return capabilities
 
 
+def prepare_secrets(settings: Settings, url: str) -> list[str]:
+    """Return the keys of stored secrets, once all of them are sealed under the first."""
+    keys = secret_keys(settings, url)
+    seal_anew(url, Vault(keys))
+    return keys
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises StartupError, EmbeddedServerError."""
     with ready(settings) as server:
@@ -79,7 +87,9 @@ def ready(settings: Settings) -> Iterator[MPServer]:
     signal.signal(signal.SIGTERM, _stop_start)  # until the server sets its own handler
     with (
         database(settings, own=True) as url,
-        runtime.prepared(settings, url, prepare_database(settings, url)),
+        runtime.prepared(
+            settings, url, prepare_database(settings, url), prepare_secrets(settings, url)
+        ),
     ):
         runtime.fork_with_default_signals()
         yield http_server(settings)

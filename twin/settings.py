@@ -52,6 +52,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: Annotated[
         str | None, _doc("base of the URLs given to clients; unset: as the request came in")
     ] = None
+    secret_key: Annotated[
+        str | None,
+        _doc(
+            "keys under which webhooks' secrets are stored, newest first, with commas between; "
+            "unset: one is made"
+        ),
+    ] = None
+    trusted_proxies: Annotated[
+        str,
+        _doc("addresses and networks, with commas between, whose X-Forwarded-For names the client"),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _doc("debug, info, warning or error")
     ] = "info"
@@ -93,6 +104,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_ingest_keys: Annotated[int, _doc("most ingest keys of a datasource", ge=1)] = 100
     max_rules: Annotated[int, _doc("most alert rules of an organisation", ge=1)] = 20_000
     max_webhooks: Annotated[int, _doc("most webhooks of an organisation", ge=1)] = 1000
+    max_management_keys: Annotated[int, _doc("most management keys of an organisation", ge=1)] = (
+        10_000
+    )
+    max_applications: Annotated[int, _doc("most applications of an organisation", ge=1)] = 1000
+    max_organisations: Annotated[int, _doc("most organisations of a server", ge=1)] = 10_000
+    max_failed_auth: Annotated[
+        int,
+        _doc("most requests with an invalid key per address and clock minute; above: 429", ge=1),
+    ] = 300
     query_timeout_ms: Annotated[int, _doc("longest widget query", ge=10)] = 20_000
     rollup_interval_s: Annotated[float, _doc("pause between rollup refreshes", gt=0)] = 60.0
     retention_interval_s: Annotated[float, _doc("pause between retention runs", gt=0)] = 3600.0

@@ -37,7 +37,7 @@ SET claimed_until = now() + make_interval(secs => %(lease_s)s), attempts = d.att
 FROM mine, webhooks w
 WHERE d.delivery_no = mine.delivery_no AND w.webhook_id = d.webhook_id
 RETURNING d.delivery_no, d.delivery_id::text, d.webhook_id::text, d.body::text, d.attempts,
-          (extract(epoch FROM now() - d.created_at) * 1000000)::bigint, w.url, w.secret
+          (extract(epoch FROM now() - d.created_at) * 1000000)::bigint, w.url, w.sealed_secret
 
 -- name: settle
 -- Only by the attempt that holds the claim: one that lost its lease has nothing to say.

@@ -3,11 +3,14 @@
 import msgspec
 import psycopg
 
+from twin.audit.trail import record_command
 from twin.db.pool import Connection, conninfo
 from twin.db.queries import load
 from twin.errors import StartupError
 from twin.keys.secrets import MANAGEMENT_KEY, digest, new_id, new_management_secret
 
+KIND = "management key"
+FIRST_KEY = "First admin key"
 SCOPES = ("admin", "read", "write")
 
 
@@ -37,7 +40,7 @@ def bootstrap(url: str, admin_key: str | None) -> NewKey | None:
         row = conn.execute(sql["insert_organisation"], [tenant_id, "Default"]).fetchone()
         assert row is not None
         secret = admin_key or new_management_secret("live")
-        return _insert(conn, int(row[0]), tenant_id, "First admin key", SCOPES, secret, None, None)
+        return insert_key(conn, int(row[0]), tenant_id, FIRST_KEY, SCOPES, secret, is_operator=True)
 
 
 def create_key(
@@ -49,6 +52,7 @@ def create_key(
     tenant_id: str | None = None,
     rate_limit: int | None = None,
     expires_in_days: int | None = None,
+    is_operator: bool = False,
 ) -> NewKey:
     """Make a management key of an organisation (default: the first). Raises StartupError."""
     sql = load("twin", "keys")
@@ -60,21 +64,35 @@ def create_key(
         if row is None:
             raise StartupError("There is no such organisation; `twinfeed serve` makes the first.")
         secret = new_management_secret(environment)
-        return _insert(
-            conn, int(row[0]), str(row[1]), name, scopes, secret, rate_limit, expires_in_days
+        made = insert_key(
+            conn,
+            int(row[0]),
+            str(row[1]),
+            name,
+            scopes,
+            secret,
+            rate_limit=rate_limit,
+            expires_in_days=expires_in_days,
+            is_operator=is_operator,
         )
+        told = {"name": name, "scopes": scopes, "rate_limit": rate_limit}
+        record_command(conn, int(row[0]), environment, "create", KIND, made.key_id, told)
+        return made
 
 
-def _insert(
+def insert_key(
     conn: Connection,
     org_id: int,
     tenant_id: str,
     name: str,
     scopes: tuple[str, ...],
     secret: str,
-    rate_limit: int | None,
-    expires_in_days: int | None,
+    *,
+    rate_limit: int | None = None,
+    expires_in_days: int | None = None,
+    is_operator: bool = False,
 ) -> NewKey:
+    """Store a management key under its secret."""
     key_id = new_id("key")
     conn.execute(
         load("twin", "keys")["insert_management_key"],
@@ -87,6 +105,7 @@ def _insert(
             "rate_limit": rate_limit,
             "expires_in_days": expires_in_days,
             "secret_hash": digest(secret),
+            "is_operator": is_operator,
         },
     )
     return NewKey(key_id, secret, tenant_id)

@@ -83,8 +83,20 @@ class KeyDirectory:
         row = await self._fetch("management_key_of_secret", hashed)
         if row is None:
             raise Unauthorized("The management key is not valid.")
-        org_id, tenant_id, environment, scopes, key_id, expires_at = row
-        principal = Principal(org_id, tenant_id, environment, frozenset(scopes), key_id)
+        org_id, tenant_id, environment, scopes, key_id, name, rate_limit, *more = row
+        is_operator, requires_application, allowed_origins, expires_at = more
+        principal = Principal(
+            org_id,
+            tenant_id,
+            environment,
+            frozenset(scopes),
+            key_id,
+            name=name,
+            rate_limit=rate_limit,
+            is_operator=is_operator,
+            requires_application=requires_application,
+            allowed_origins=tuple(allowed_origins),
+        )
         if self._may_cache(generation):
             if len(self._management) >= MAX_CACHED:
                 self._management.clear()

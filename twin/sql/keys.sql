@@ -1,6 +1,7 @@
 -- name: management_key_of_secret
 -- Who a management secret stands for, and until when.
-SELECT o.org_id, o.tenant_id, k.environment, k.scopes, k.key_id,
+SELECT o.org_id, o.tenant_id, k.environment, k.scopes, k.key_id, k.name, k.rate_limit,
+       k.is_operator, o.requires_application, o.allowed_origins,
        least(k.expires_at, s.expires_at) AS expires_at
 FROM management_secrets s
 JOIN management_keys k USING (key_id)
@@ -37,9 +38,10 @@ SELECT org_id, tenant_id FROM organisations WHERE tenant_id = %s
 
 -- name: insert_management_key
 WITH k AS (
-    INSERT INTO management_keys (key_id, org_id, environment, name, scopes, rate_limit, expires_at)
+    INSERT INTO management_keys (key_id, org_id, environment, name, scopes, rate_limit, expires_at,
+                                 is_operator)
     VALUES (%(key_id)s, %(org_id)s, %(environment)s, %(name)s, %(scopes)s, %(rate_limit)s,
-            now() + make_interval(days => %(expires_in_days)s::int))
+            now() + make_interval(days => %(expires_in_days)s::int), %(is_operator)s)
     RETURNING key_id
 )
 INSERT INTO management_secrets (secret_hash, key_id) SELECT %(secret_hash)s, key_id FROM k
