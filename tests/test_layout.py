@@ -14,6 +14,7 @@ WIRING = ("twin/app.py", "twin/cli.py", "twin/demo/")
 TOP_LEVEL = (
     "pyproject.toml",
     "requirements.lock",
+    "requirements-dev.lock",
     "README.md",
     "ARCHITECTURE.md",
     "LICENSE",
