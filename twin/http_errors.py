@@ -80,7 +80,7 @@ def handle(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
 
 def _from_http(request: Request[Any, Any, Any], exc: HTTPException) -> TwinfeedError:
     if isinstance(exc, ValidationException):
-        return _from_validation(exc)
+        return _from_validation(request, exc)
     if isinstance(exc, NotFoundException):
         return _Http(404, "NOT_FOUND", f"There is nothing at {_shown_path(request)}.")
     if isinstance(exc, MethodNotAllowedException):
@@ -98,17 +98,25 @@ def _shown_path(request: Request[Any, Any, Any]) -> str:
     return redact(request.url.path)[:200]
 
 
-def _from_validation(exc: ValidationException) -> TwinfeedError:
+def _from_validation(request: Request[Any, Any, Any], exc: ValidationException) -> TwinfeedError:
     extra = exc.extra if isinstance(exc.extra, list) else []
     if any(isinstance(item, dict) and item.get("message") == _NO_BODY for item in extra):
         return Unreadable("The body is empty: send a JSON object.")
     items = [
-        ItemError(str(item.get("message", "")), key=item.get("key") or None)
+        ItemError(str(item.get("message", "")), key=_client_name(request, item.get("key")))
         for item in extra
         if isinstance(item, dict)
     ]
     reasons = "; ".join(f"{i.key}: {i.message}" if i.key else i.message for i in items)
     return Invalid(f"The request is not valid: {reasons or exc.detail}", errors=items)
+
+
+def _client_name(request: Request[Any, Any, Any], name: str | None) -> str | None:
+    """Return what a client calls a handler's parameter: `from` is no name that Python allows."""
+    handler = request.scope.get("route_handler")
+    parameters = {} if handler is None else handler.parsed_fn_signature.parameters
+    field = parameters.get(name or "")
+    return getattr(getattr(field, "kwarg_definition", None), "query", None) or name or None
 
 
 class _Http(TwinfeedError):

@@ -96,12 +96,6 @@ def before(moment_us: int, span: Span, zone: ZoneInfo) -> int:
     return to_us(local - timedelta(days=days))
 
 
-def local_midnight(moment_us: int, zone: ZoneInfo) -> int:
-    """Return the begin of the moment's day in a zone."""
-    local = to_datetime(moment_us).astimezone(zone)
-    return to_us(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
-
-
 def _number(text: str) -> int:
     value = float(text) if "." in text else int(text)
     size = abs(value)

@@ -9,6 +9,9 @@ from typing import TypeGuard
 
 from widgets.answers import Value
 
+Before = tuple[int, Value]
+"""A time at the first label or before it, and the value there."""
+
 
 def labels_of(starts: Sequence[int], series: Sequence[Mapping[int, Value]], fill: str) -> list[int]:
     """Return the bucket begins to show: all, or with ``none`` those where a series has one."""
@@ -17,18 +20,26 @@ def labels_of(starts: Sequence[int], series: Sequence[Mapping[int, Value]], fill
     return [start_us for start_us in starts if any(start_us in values for values in series)]
 
 
-def filled(labels: Sequence[int], values: Mapping[int, Value], fill: str) -> list[Value]:
-    """Return one value per label; gaps as `fill` says (``linear`` leaves text as null)."""
+def filled(
+    labels: Sequence[int], values: Mapping[int, Value], fill: str, before: Before | None = None
+) -> list[Value]:
+    """Return one value per label; gaps as `fill` says (``linear`` leaves text as null).
+
+    `before`: what a gap at the begin is filled from.
+    """
     shown = [values.get(start_us) for start_us in labels]
     if fill == "previous":
-        return _carried(shown)
+        return _carried(shown, None if before is None else before[1])
     if fill == "linear":
-        return _interpolated(labels, shown)
+        if before is None:
+            return _interpolated(labels, shown)
+        if labels[0] == before[0]:
+            return _interpolated(labels, [before[1], *shown[1:]])
+        return _interpolated([before[0], *labels], [before[1], *shown])[1:]
     return shown
 
 
-def _carried(shown: list[Value]) -> list[Value]:
-    last: Value = None
+def _carried(shown: list[Value], last: Value) -> list[Value]:
     result = []
     for value in shown:
         last = value if value is not None else last

@@ -19,6 +19,8 @@ from twin.db.queries import load
 from twin.errors import Invalid, Overloaded
 from widgets.newest import NEAR_US, newest_two, where_from
 from widgets.plan import Query, Question, plan
+from widgets.samples import plan_samples
+from widgets.thin import Samples, decode, thin
 
 MARK_KEPT_S = 5.0
 """How long a worker uses a mark it has read. An older mark is as right, it only reads more rows."""
@@ -69,12 +71,28 @@ class Reader:
             closed_us = await self._closed(conn)
             query = plan(question, closed_us, self._max_raw_rows)
             rows = [_row(record) for record in await _fetch(conn, query)]
-        if query.max_rows and sum(row.count for row in rows) > query.max_rows:
-            raise Invalid(
-                f"This needs more than {query.max_rows} readings one by one: choose a shorter"
-                " range, one device, or another aggregate than median, p95, p99, delta and rate."
-            )
+        _check_bound(query, sum(row.count for row in rows))
         return [row for row in rows if row.value is not None]
+
+    async def samples(self, question: Question, how: str, points: int) -> dict[int, Samples]:
+        """Return at most `points` readings picked by `how` from each group: by stream, or under 0.
+
+        Raises Invalid as `groups` does.
+        """
+        if not question.streams or question.from_us >= question.end_us:
+            return {}
+        query = plan_samples(question, self._max_raw_rows)
+        async with self._connection() as conn:
+            rows = await _fetch(conn, query, binary=True)
+        _check_bound(query, sum(count for _, count, _, _ in rows))
+
+        def pick() -> dict[int, Samples]:
+            return {
+                group or 0: thin(decode(times, values), how, points)
+                for group, _, times, values in rows
+            }
+
+        return await asyncio.to_thread(pick)
 
     async def newest(
         self, streams: tuple[int, ...], column: int, from_us: int, end_us: int, near_us: int
@@ -123,10 +141,21 @@ class Reader:
         return self._closed_us
 
 
-async def _fetch(conn: AsyncConnection, query: Query) -> list[tuple[Any, ...]]:
+def _check_bound(query: Query, count: int) -> None:
+    if query.max_rows and count > query.max_rows:
+        raise Invalid(
+            f"This needs more than {query.max_rows} readings one by one: choose a shorter range,"
+            " one device, another aggregate than median, p95, p99, delta and rate, and downsample"
+            " bucket."
+        )
+
+
+async def _fetch(
+    conn: AsyncConnection, query: Query, *, binary: bool = False
+) -> list[tuple[Any, ...]]:
     try:
         # Unprepared: the planner then sees the window and leaves out partitions outside it.
-        cursor = await conn.execute(query.statement, query.params, prepare=False)
+        cursor = await conn.execute(query.statement, query.params, prepare=False, binary=binary)
         return await cursor.fetchall()
     except psycopg.errors.NumericValueOutOfRange:
         raise Invalid("The sum of these values is larger than a double can hold.") from None

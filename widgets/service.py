@@ -16,7 +16,7 @@ from twin.ground import Ground
 from twin.moments import MAX_US, parse_moment
 from twin.principal import Principal
 from twin.schema import DatasourceSchema
-from widgets import series, values
+from widgets import bars, series, values
 from widgets.answers import Answer, SingleAnswer
 from widgets.cache import AnswerCache, Body, Entry, body_of
 from widgets.run import Reader
@@ -139,12 +139,12 @@ class WidgetService:
             return await values.double(titled, pair, window, moment, reader), _NEVER_US
         assert window is not None
         if spec.type == "line":
-            return await series.line(titled, subjects, window, reader), _NEVER_US
+            return await series.line(titled, subjects, window, reader, max_bars), _NEVER_US
         if by_label:
-            return await series.label_bar(titled, subjects[0], window, reader, max_bars), _NEVER_US
+            return await bars.label_bar(titled, subjects[0], window, reader, max_bars), _NEVER_US
         if spec.group_by == "device":
-            bars = await series.device_bar(titled, subjects, window, reader, max_bars)
-            return bars, _NEVER_US
+            answer = await bars.device_bar(titled, subjects, window, reader, max_bars)
+            return answer, _NEVER_US
         return await series.time_bar(titled, subjects, window, reader), _NEVER_US
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from twin.errors import Invalid, ItemError
-from twin.moments import parse_moment, parse_span
+from twin.moments import Span, parse_moment, parse_span
 
 AGGREGATES = (
     "avg",
@@ -32,10 +32,19 @@ AGGREGATES = (
 CHOICES: dict[str, tuple[str, ...]] = {
     "type": ("line", "bar", "single", "double"),
     "agg": AGGREGATES,
-    "downsample": ("bucket",),
+    "downsample": ("bucket", "lttb", "minmax"),
     "fill": ("none", "null", "previous", "linear"),
     "group_by": ("time", "device", "label"),
 }
+NAMED_RANGES = {
+    "today": Span(1, "d"),
+    "yesterday": Span(1, "d"),
+    "this_week": Span(1, "w"),
+    "this_month": Span(1, "mo"),
+}
+"""Ranges that begin with a local day, week (on Monday) or month."""
+FEWEST_PICKED = {"lttb": 3, "minmax": 2}
+"""Fewest points that a downsampling can pick: both ends and one between, or the extremes."""
 GROUPINGS = {"line": ("time", "device"), "bar": ("time", "device", "label")}
 MAX_KEYS = 20
 """Most keys of one widget: each is a query of its own."""
@@ -77,7 +86,10 @@ class WidgetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(WidgetSpec))
-OVERRIDES = ("range", "from", "to", "bucket", "points", "timezone", "device", "agg", "fill")
+OVERRIDES = (
+    *("range", "from", "to", "timezone", "device"),
+    *("bucket", "points", "agg", "fill", "downsample"),
+)
 """What a reader of a saved widget may choose otherwise for one answer."""
 _WINDOW_FIELDS = ("range", "from", "to")
 
@@ -185,7 +197,21 @@ def _problems(spec: WidgetSpec, max_points: int) -> list[tuple[str, str]]:
         found.append(("stale_seconds", f"must be between 1 and {MAX_STALE_S}"))
     too_long = [f for f in ("title", "unit") if len(getattr(spec, f) or "") > MAX_TEXT]
     found += [(field, f"must not be longer than {MAX_TEXT} characters") for field in too_long]
-    return found + _key_problems(spec) + _time_problems(spec)
+    return found + _downsample_problems(spec) + _key_problems(spec) + _time_problems(spec)
+
+
+def _downsample_problems(spec: WidgetSpec) -> list[tuple[str, str]]:
+    fewest = FEWEST_PICKED.get(spec.downsample)
+    if fewest is None:
+        return []
+    found = []
+    if spec.type != "line":
+        found.append(("downsample", f"of a {spec.type} must be bucket: only a line is thinned"))
+    if spec.points is not None and spec.points < fewest:
+        found.append(("points", f"must be at least {fewest} for {spec.downsample}"))
+    if spec.agg in ("delta", "rate"):
+        found.append(("agg", f"{spec.agg} needs buckets: use downsample bucket"))
+    return found
 
 
 def _key_problems(spec: WidgetSpec) -> list[tuple[str, str]]:
@@ -220,8 +246,8 @@ def _time_problems(spec: WidgetSpec) -> list[tuple[str, str]]:
             found.append(("timezone", str(exc)))
     if spec.range is not None and (spec.from_ is not None or spec.to is not None):
         found.append(("range", "must not be given together with from or to"))
-    if spec.range is not None and spec.range != "today":
-        found += _problem("range", parse_span, spec.range, " or 'today'")
+    if spec.range is not None and spec.range not in NAMED_RANGES:
+        found += _problem("range", parse_span, spec.range, f", or {', '.join(NAMED_RANGES)}")
     if spec.bucket != "auto":
         found += _problem("bucket", parse_span, spec.bucket, " or 'auto'")
     for field, value in (("from", spec.from_), ("to", spec.to)):

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from twin.errors import Invalid, ItemError
-from twin.moments import Span, before, local_midnight, parse_moment, parse_span
+from twin.moments import Span, before, parse_moment, parse_span
 from widgets.grid import LADDER, CalendarGrid, FixedGrid, Grid, grid_of, most_buckets, starts
-from widgets.spec import WidgetSpec
+from widgets.spec import NAMED_RANGES, WidgetSpec
 
 DEFAULT_RANGE = "24h"
 DEFAULT_POINTS = {"bar": 48}
@@ -58,12 +58,16 @@ def resolve(
     Raises Invalid for from >= to and for more than `max_points` buckets.
     """
     now_us = now_us if at_us is None else at_us
-    to_us = None if spec.to is None else parse_moment(str(spec.to), zone)
-    from_us = _from(spec, zone, now_us if to_us is None else to_us)
+    if spec.range in NAMED_RANGES:
+        from_us, to_us = _named(spec.range, zone, now_us)
+    else:
+        to_us = None if spec.to is None else parse_moment(str(spec.to), zone)
+        from_us = _from(spec, zone, now_us if to_us is None else to_us)
     if from_us >= (to_us if to_us is not None else now_us + 1):
         field = "from" if spec.from_ is not None else "to"
         raise _invalid(field, "from must lie before to")
-    slides = (spec.from_ is None and to_us is None, to_us is None)
+    begins_slide = spec.from_ is None and to_us is None and spec.range not in NAMED_RANGES
+    slides = (begins_slide, to_us is None)
     span, grid = _bucket(spec, zone, from_us, to_us, now_us, max_points, slides)
     if slides[0]:
         from_us = grid.floor(from_us)
@@ -81,11 +85,16 @@ def lay_out(extent: Extent) -> Window:
     )
 
 
+def _named(name: str, zone: ZoneInfo, now_us: int) -> tuple[int, int | None]:
+    """Return the begin of a named range, and its end if it is over."""
+    grid = CalendarGrid(NAMED_RANGES[name], zone)
+    from_us = grid.floor(now_us)
+    return (grid.floor(from_us - 1), from_us) if name == "yesterday" else (from_us, None)
+
+
 def _from(spec: WidgetSpec, zone: ZoneInfo, until_us: int) -> int:
     if spec.from_ is not None:
         return parse_moment(str(spec.from_), zone)
-    if spec.range == "today":
-        return local_midnight(until_us, zone)
     return before(until_us, parse_span(spec.range or DEFAULT_RANGE), zone)
 
 

@@ -52,6 +52,15 @@ def test_what_is_not_there(server: RunningServer, path: str) -> None:
     assert check(server.get(path), 404)["error"] == "NOT_FOUND"
 
 
+@pytest.mark.parametrize("name", ["from", "to", "state", "limit", "offset", "datasource_id"])
+def test_a_query_parameter_is_named_as_the_client_calls_it(
+    server: RunningServer, name: str
+) -> None:
+    told = check(server.get("/v1/alerts/events", **{name: "?"}), 422)
+    assert [item["key"] for item in told["errors"]] == [name]
+    assert f"{name}: " in told["message"]
+
+
 @pytest.mark.parametrize("target", ["/a b", "/%", "/%u0041", "/a\\b", "/a?%", "//", "/a//b", "/#x"])
 def test_a_malformed_target_is_a_client_error(server: RunningServer, target: str) -> None:
     with Wire(server.url) as wire:

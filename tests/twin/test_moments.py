@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from twin.clock import to_rfc3339, to_us
-from twin.moments import before, local_midnight, parse_moment, parse_span
+from twin.moments import before, parse_moment, parse_span
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -69,13 +69,4 @@ def test_a_month_before_the_31st_is_the_last_of_the_month_before() -> None:
     moment_us = to_us(datetime(2026, 3, 31, 12, tzinfo=UTC))
     assert to_rfc3339(before(moment_us, parse_span("1mo"), ZoneInfo("UTC"))) == (
         "2026-02-28T12:00:00Z"
-    )
-
-
-def test_local_midnight() -> None:
-    assert to_rfc3339(local_midnight(to_us(datetime(2026, 10, 25, 23, tzinfo=UTC)), BERLIN)) == (
-        "2026-10-25T23:00:00Z"
-    )
-    assert to_rfc3339(local_midnight(to_us(datetime(2026, 10, 25, 22, tzinfo=UTC)), BERLIN)) == (
-        "2026-10-24T22:00:00Z"
     )

@@ -53,3 +53,30 @@ def rises(points: Iterable[Point]) -> list[tuple[Point, float, float]]:
             found.append((point, rise, (ts_us - before_us) / 1e6))
         last[device] = point
     return found
+
+
+def filled(
+    labels: Sequence[int],
+    values: Sequence[float | None],
+    fill: str,
+    before: tuple[int, float] | None,
+) -> list[float | None]:
+    """Return values with their gaps filled; `before`: the time and value ahead of the labels."""
+    if fill == "null":
+        return list(values)
+    known = [(t, v) for t, v in zip(labels, values, strict=True) if v is not None]
+    known = ([before] if before is not None else []) + known
+    result: list[float | None] = []
+    for label, value in zip(labels, values, strict=True):
+        left = [point for point in known if point[0] <= label]
+        right = [point for point in known if point[0] > label]
+        if value is not None or not left:
+            result.append(value)
+        elif fill == "previous":
+            result.append(left[-1][1])
+        elif right:
+            (t0, v0), (t1, v1) = left[-1], right[0]
+            result.append(v0 + (v1 - v0) * (label - t0) / (t1 - t0))
+        else:
+            result.append(left[-1][1] if left[-1][0] == label else None)
+    return result

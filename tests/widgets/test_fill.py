@@ -28,6 +28,24 @@ def test_gaps(fill: str, values: dict[int, Value], expected: list[Value]) -> Non
     assert filled(labels, values, fill) == expected
 
 
+@pytest.mark.parametrize(
+    ("fill", "before", "values", "expected"),
+    [
+        ("previous", (-30, 9.0), {10: 1.0}, [9.0, 1.0, 1.0, 1.0, 1.0]),
+        ("previous", (-30, "RUN"), {}, ["RUN"] * 5),
+        ("linear", (-10, 0.0), {10: 1.0}, [0.5, 1.0, None, None, None]),
+        ("linear", (0, 0.0), {10: 1.0}, [0.0, 1.0, None, None, None]),
+        ("linear", (0, 3.0), {}, [3.0, None, None, None, None]),
+        ("linear", (-10, 3.0), {}, [None] * 5),
+        ("linear", (-10, "RUN"), {10: "STOP"}, [None, "STOP", None, None, None]),
+    ],
+)
+def test_a_gap_at_the_begin_is_filled_from_before(
+    fill: str, before: tuple[int, Value], values: dict[int, Value], expected: list[Value]
+) -> None:
+    assert filled(STARTS, values, fill, before) == expected
+
+
 def test_series_share_labels() -> None:
     first: dict[int, Value] = {0: 1.0, 20: 2.0}
     second: dict[int, Value] = {10: 5.0}

@@ -11,8 +11,8 @@ from tests.widgets.desk import Desk, with_desk
 from twin.clock import SECOND_US, now_us, to_rfc3339
 from twin.errors import Invalid, NotFound, Overloaded
 from twin.schema import Wanted
-from widgets.series import MAX_SERIES
 from widgets.spec import query_spec
+from widgets.tracks import MAX_SERIES
 
 MINUTE_US = 60 * SECOND_US
 
@@ -183,16 +183,85 @@ def test_several_keys_share_labels(database_url: str) -> None:
     with_desk(database_url, scenario, {"x": "number", "y": "number"})
 
 
+def test_picked_readings_of_pooled_devices_and_keys_share_labels_within_the_bound(
+    database_url: str,
+) -> None:
+    async def scenario(desk: Desk) -> None:
+        start_us = now_us() // MINUTE_US * MINUTE_US - 5 * MINUTE_US
+        desk.lab.put(
+            desk.schema,
+            [
+                (device, start_us + i * SECOND_US, {"x": first + i % 7, "y": i})
+                for i in range(60)
+                for device, first in (("a", 0), ("b", 10))
+            ],
+        )
+        ask = {"range": "10m", "downsample": "minmax"}
+        whole = await desk.ask("line", key="x", **ask)
+        assert whole["labels"][:2] == [to_rfc3339(start_us), to_rfc3339(start_us + SECOND_US)]
+        assert whole["values"][:8] == [5, 6, 7, 8, 9, 10, 11, 5]  # the mean of an instant
+        assert "min" not in whole
+        top = await desk.ask("line", key="x", agg="max", points="10", **ask)
+        assert len(top["labels"]) <= 10
+        assert {min(top["values"]), max(top["values"])} == {10, 16}  # of the maxima
+        assert (await desk.ask("line", key="x", agg="count", **ask))["values"] == [2] * 60
+        both = await desk.ask("line", ("key", "x"), ("key", "y"), points="60", **ask)
+        assert len(both["labels"]) <= 60
+        assert [s["key"] for s in both["series"]] == ["x", "y"]
+        assert len(both["values"]) == len(both["series"][1]["values"]) == len(both["labels"])
+        each = await desk.ask("line", key="x", device="b", group_by="device", **ask)
+        ((device, values),) = [(s["device"], s["values"]) for s in each["series"]]
+        assert (device, set(values) - {None}) == ("b", set(range(10, 17)))
+
+    kinds = {"x": "number", "y": "number"}
+    with_desk(database_url, scenario, kinds, max_points=60)
+
+
+def test_only_numbers_are_picked(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        for key, kind in (("state", "text"), ("door", "boolean")):
+            with pytest.raises(Invalid, match=f"'{key}' is a {kind} key") as caught:
+                await desk.ask("line", key=key, downsample="lttb")
+            assert caught.value.errors[0].key == "downsample"
+        assert (await desk.ask("line", key="rpm", downsample="lttb"))["values"] == []
+
+    with_desk(database_url, scenario, {"state": "text", "door": "boolean", "rpm": "number"})
+
+
+def test_a_text_is_carried_into_the_window(database_url: str) -> None:
+    async def scenario(desk: Desk) -> None:
+        wanted = Wanted()
+        wanted.labels = {"RUN": None, "STOP": None}
+        await desk.lab.ground.schemas.learn(desk.schema, wanted)
+        now = now_us()
+        desk.lab.put(
+            desk.schema,
+            [("a", now - 40 * 24 * 60 * MINUTE_US, {"state": 0}), ("b", now, {"state": 1})],
+        )
+        ask = {"key": "state", "range": "2m", "bucket": "1m", "fill": "previous"}
+        assert (await desk.ask("line", **ask))["values"] == ["RUN", "RUN", "STOP"]
+        each = await desk.ask("line", group_by="device", **ask)
+        shown = {s["device"]: s["values"] for s in each["series"]}
+        assert shown == {"a": ["RUN"] * 3, "b": [None, None, "STOP"]}
+        assert (await desk.ask("bar", **ask))["values"] == ["RUN", "RUN", "STOP"]
+
+    with_desk(database_url, scenario, {"state": "text"})
+
+
 def test_what_only_raw_readings_tell_is_bounded(database_url: str) -> None:
     async def scenario(desk: Desk) -> None:
         now = now_us()
         desk.lab.put(desk.schema, [("a", now - i, {"rpm": 1}) for i in range(10)])
         for agg in ("median", "p95", "delta", "rate"):
             await desk.ask("line", key="rpm", agg=agg)
+        assert len((await desk.ask("line", key="rpm", downsample="lttb"))["values"]) == 10
         desk.lab.put(desk.schema, [("b", now, {"rpm": 1})])
         for agg in ("median", "p95", "delta", "rate"):
             with pytest.raises(Invalid, match="more than 10 readings"):
                 await desk.ask("line", key="rpm", agg=agg)
+        for downsample in ("lttb", "minmax"):
+            with pytest.raises(Invalid, match="more than 10 readings"):
+                await desk.ask("line", key="rpm", downsample=downsample)
         await desk.ask("line", key="rpm", agg="avg")
 
     with_desk(database_url, scenario, max_raw_rows=10)

@@ -62,6 +62,31 @@ def test_windows(fields: dict[str, str], expected: tuple[str, str, str, int]) ->
     assert shown(window(**fields)) == expected
 
 
+@pytest.mark.parametrize(
+    ("range_", "now", "expected"),
+    [
+        # Berlin: +1 h in winter, +2 h between 29 March and 25 October 2026.
+        ("today", (2026, 3, 29, 12, 20), ("2026-03-28T23:00:00Z", "2026-03-29T13:00:00Z")),
+        ("yesterday", (2026, 3, 30, 12, 0), ("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z")),
+        ("yesterday", (2026, 10, 26, 12, 0), ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z")),
+        ("this_week", (2026, 3, 29, 21, 30), ("2026-03-22T23:00:00Z", "2026-03-29T22:00:00Z")),
+        ("this_week", (2026, 10, 28, 8, 30), ("2026-10-25T23:00:00Z", "2026-10-28T09:00:00Z")),
+        ("this_month", (2026, 3, 31, 8, 30), ("2026-02-28T23:00:00Z", "2026-03-31T09:00:00Z")),
+    ],
+)
+def test_named_ranges_begin_with_local_days_weeks_and_months(
+    range_: str, now: tuple[int, int, int, int, int], expected: tuple[str, str]
+) -> None:
+    now_us = to_us(datetime(*now, tzinfo=UTC))
+    found = window(range=range_, bucket="1h", timezone="Europe/Berlin", now_us=now_us)
+    assert shown(found)[:2] == expected
+
+
+def test_a_named_range_holds_nothing_from_before_it() -> None:
+    found = window(range="today", bucket="7m")
+    assert shown(found)[0] == "2026-11-20T00:00:00Z"
+
+
 def test_bars_are_fewer_than_points_of_a_line() -> None:
     assert shown(window("bar")) == ("2026-11-19T12:00:00Z", "2026-11-20T13:00:00Z", "1h", 25)
 
