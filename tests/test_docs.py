@@ -11,14 +11,17 @@ from twin.settings import describe
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-PAGES = {"README.md": README, "ARCHITECTURE.md": ARCHITECTURE}
+PAGES = {"README.md": README, "ARCHITECTURE.md": ARCHITECTURE} | {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "docs").rglob("*.md"))
+}
 TEXT = {".py", ".md", ".sql", ".sh", ".yml", ".yaml", ".toml", ".json", ".example", ""}
 FORBIDDEN = re.compile(r"/work/(main|shared|\.)|/home/\w+/|/tmp/\w+\.md|\bTODO\b|\bFIXME\b|\bXXX\b")
 
 
 def ours() -> list[Path]:
     """Every text file that a clone would hold, this one left out: it names what it forbids."""
-    folders = ["twin", "ingest", "widgets", "alerts", "tests", "grafana", ".ci"]
+    folders = ["twin", "ingest", "widgets", "alerts", "tests", "grafana", "docs", ".ci"]
     found = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     found += [path for path in ROOT.iterdir() if path.name[0] != "." or path.name == ".env.example"]
     return [
@@ -81,7 +84,7 @@ def test_links_resolve(page: str) -> None:
         if target.startswith("https://"):
             continue
         path, _, fragment = target.partition("#")
-        file = ROOT / path if path else ROOT / page
+        file = (ROOT / page).parent / path if path else ROOT / page
         headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE) if fragment else []
         if not file.exists() or (fragment and fragment not in map(anchor, headings)):
             broken.append(target)

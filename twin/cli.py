@@ -13,6 +13,7 @@ from twin import __version__, serve
 from twin.db.embedded import EmbeddedServerError
 from twin.errors import StartupError
 from twin.keys.bootstrap import SCOPES, create_key
+from twin.mqtt.command import mqtt_command
 from twin.settings import Settings, describe
 
 _URL_HELP = "PostgreSQL or TimescaleDB URL; without one the embedded database is used."
@@ -134,6 +135,9 @@ def import_command(file: Path, **options: Any) -> None:
     from twin.importer import import_csv  # only this command needs an HTTP client
 
     sys.exit(import_csv(file, **options))
+
+
+cli.add_command(mqtt_command)
 
 
 @cli.command("demo")
