@@ -9,6 +9,9 @@ from twin import metrics
 
 log = structlog.get_logger("twin.access")
 
+_ENDLESS = b"text/event-stream"
+"""Timed until the answer begins: it ends when the reader goes."""
+
 
 class AccessCounter:
     """ASGI middleware around the application."""
@@ -23,18 +26,21 @@ class AccessCounter:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        began_s: float | None = None
         status = 500
 
         async def noting(message: Any) -> None:
-            nonlocal status
+            nonlocal status, began_s
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if dict(message["headers"]).get(b"content-type", b"").startswith(_ENDLESS):
+                    began_s = time.perf_counter() - started
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            seconds = time.perf_counter() - started
+            seconds = time.perf_counter() - started if began_s is None else began_s
             # The template, not the path: ids would make a series each.
             route = scope.get("path_template") or "other"
             metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()

@@ -58,6 +58,10 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram(
     "twinfeed_http_request_seconds", "API request to answer", ["route"], buckets=_LATENCY_S
 )
+STREAM_SUBSCRIBERS = Gauge(
+    "twinfeed_stream_subscribers", "Open event streams", multiprocess_mode="livesum"
+)
+STREAM_EVENTS = Counter("twinfeed_stream_events", "Events sent to streams")
 
 # Background jobs
 JOB_RUNS = Counter("twinfeed_job_runs", "Background job runs by outcome", ["job", "outcome"])

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope
 
+from twin.outflow import Outflow
+
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
@@ -77,6 +79,8 @@ class _Bridge:
         self._may_be_unread = _may_be_unread(scope)
         self._start: tuple[int, Headers] = (500, [])
         self._stream: Any = None
+        self._is_over = asyncio.Event()
+        self._outflow = Outflow(_address(scope.client))
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -93,9 +97,17 @@ class _Bridge:
         }
 
     async def receive(self) -> dict[str, Any]:
-        """Return the next part of the body, then wait for the client to go."""
+        """Return the next part of the body, then wait for the client to go or the answer's end."""
         if self._is_read:
-            await self._protocol.client_disconnect()
+            ends = [
+                asyncio.ensure_future(end)
+                for end in (self._protocol.client_disconnect(), self._is_over.wait())
+            ]
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for end in ends:
+                    end.cancel()
             return {"type": "http.disconnect"}
         try:
             chunk = await anext(self._body)
@@ -118,14 +130,19 @@ class _Bridge:
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._stream is None and not more:
             self._protocol.response_bytes(*self._start, bytes(body))
+            self._is_over.set()
             return
         try:
             if self._stream is None:
                 self._stream = self._protocol.response_stream(*self._start)
             if body:
                 await self._stream.send_bytes(bytes(body))
+                await self._outflow.room(len(body))
         except CLOSED as exc:
             raise OSError("the client is gone") from exc
+        if not more:
+            self._stream = None  # what ends the answer for the client
+            self._is_over.set()
 
 
 class _Lifespan:

@@ -8,9 +8,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import psycopg
@@ -28,6 +28,7 @@ from twin.errors import StartupError
 from twin.keys.bootstrap import bootstrap
 from twin.settings import Settings
 from twin.vault import Vault, seal_anew, secret_keys
+from twin.versions import Versions
 
 log = structlog.get_logger("twin.serve")
 
@@ -90,9 +91,10 @@ def ready(settings: Settings) -> Iterator[MPServer]:
         runtime.prepared(
             settings, url, prepare_database(settings, url), prepare_secrets(settings, url)
         ),
+        closing(Versions(runtime.from_environment().versions_path)) as versions,
     ):
         runtime.fork_with_default_signals()
-        yield http_server(settings)
+        yield http_server(settings, versions)
 
 
 def _check_address(host: str, port: int) -> None:
@@ -109,9 +111,22 @@ def _stop_start(_number: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def http_server(settings: Settings) -> MPServer:
-    """Return the server of worker processes."""
-    return MPServer(
+class _Server(MPServer):
+    """Tells the workers of a stop before it waits for the answers they are still giving."""
+
+    def __init__(self, versions: Versions, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._versions = versions
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        self._versions.stop()
+        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+
+def http_server(settings: Settings, versions: Versions) -> MPServer:
+    """Return the server of worker processes; `versions` are those that its workers map."""
+    return _Server(
+        versions,
         "twin.app:application",
         factory=True,
         address=settings.host,

@@ -113,6 +113,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         _doc("most requests with an invalid key per address and clock minute; above: 429", ge=1),
     ] = 300
+    max_stream_subscribers: Annotated[
+        int, _doc("most open event streams per worker; above: 503", ge=1)
+    ] = 1000
+    max_stream_widgets: Annotated[int, _doc("most widgets of an event stream", ge=1, le=1000)] = 100
     query_timeout_ms: Annotated[int, _doc("longest widget query", ge=10)] = 20_000
     rollup_interval_s: Annotated[float, _doc("pause between rollup refreshes", gt=0)] = 60.0
     retention_interval_s: Annotated[float, _doc("pause between retention runs", gt=0)] = 3600.0

@@ -19,7 +19,8 @@ CELLS = 1 << 16
 """Cells per kind: 512 KiB of mapped memory each, of which only used pages are resident."""
 _EPOCH_CELL = len(KINDS) * CELLS
 _HOST_CELL = _EPOCH_CELL + 1
-_BYTES = (_HOST_CELL + 1) * 8
+_STOP_CELL = _HOST_CELL + 1
+_BYTES = (_STOP_CELL + 1) * 8
 
 
 class Versions:
@@ -66,6 +67,15 @@ class Versions:
     def host(self) -> str:
         """Names the processes that share these cells, in notifications to other hosts."""
         return f"{self._cells[_HOST_CELL]:016x}"
+
+    def stop(self) -> None:
+        """Tell every process of the host that the server stops. Safe in a signal handler."""
+        self._cells[_STOP_CELL] = 1
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether answers without an end should end now."""
+        return self._cells[_STOP_CELL] != 0
 
     def close(self) -> None:
         """Unmap."""

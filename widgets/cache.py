@@ -13,6 +13,8 @@ import msgspec
 
 MAX_BYTES = 16 * 2**20
 """Per worker: some 3,000 lines of 300 points."""
+NEVER_US = 2**63
+"""A time that does not come."""
 ENTRY_BYTES = 1000
 """About what an entry costs beside its bodies."""
 
@@ -34,6 +36,11 @@ class Entry(msgspec.Struct, frozen=True):
     def body(self, now_us: int) -> Body:
         """Return what to answer at `now_us`."""
         return self.stale if self.stale is not None and now_us >= self.stale_us else self.fresh
+
+    def turns(self, now_us: int) -> int:
+        """Return until when what `body` gives at `now_us` stays that."""
+        ahead = self.stale is not None and now_us < self.stale_us
+        return self.stale_us if ahead else NEVER_US
 
     @property
     def size_bytes(self) -> int:

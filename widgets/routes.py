@@ -10,18 +10,23 @@ from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body as BodyOf
+from litestar.params import Parameter
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
+from twin.auth import provide_principal
 from twin.errors import TwinfeedError
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
 from widgets.answers import BarAnswer, DoubleAnswer, LineAnswer, SingleAnswer
 from widgets.cache import Body, matches
+from widgets.events import tags_of
+from widgets.live import Caller, Watcher, error_body
 from widgets.openapi import AdHocQuestion, SavedQuestion, SpecBody
 from widgets.service import WidgetService
 from widgets.spec import overridden, query_spec
 from widgets.store import SavedWidget, WidgetStore
+from widgets.stream import EventStream, stream_ids
 
 Ask = Request[Any, Any, Any]
 Fields = Annotated[dict[str, Any], BodyOf(description="fields of a widget's spec")]
@@ -34,14 +39,18 @@ _ANSWERS = {
         generate_examples=False,
     )
 }
+CREDENTIALS = ("authorization", "x-api-key", "x-app-token")
+"""Headers that say who asks; equal ones are looked up together."""
 _TAGGED = [ResponseHeader(name="Cache-Control", value="private, no-cache")]
 
 
 class Widgets(msgspec.Struct, frozen=True, eq=False):
     """What the handlers stand on: one per worker."""
 
+    ground: Ground
     store: WidgetStore
     service: WidgetService
+    watcher: Watcher
     max_points: int
 
 
@@ -49,6 +58,14 @@ class Several(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Widgets to answer together."""
 
     ids: WidgetIds
+    etags: Annotated[dict[UUID, str], msgspec.Meta(max_length=100)] = {}
+
+
+class Together(msgspec.Struct, frozen=True):
+    """The data of several widgets that the asker does not have yet, and the tags of all."""
+
+    widgets: dict[UUID, msgspec.Raw]
+    etags: dict[UUID, str]
 
 
 @post("/v1/widgets", status_code=201, tags=["widgets"], operation_class=SpecBody)
@@ -132,23 +149,63 @@ async def ad_hoc_data(
 
 
 @post("/v1/widgets/data", status_code=200, tags=["widgets"])
-async def several_data(
-    data: Several, principal: Principal, widgets: Widgets
-) -> dict[str, dict[str, msgspec.Raw]]:
-    """Answer several saved widgets at once; one that cannot be answered holds its error instead."""
+async def several_data(data: Several, principal: Principal, widgets: Widgets) -> Together:
+    """Answer several saved widgets at once; one that cannot be answered holds its error instead.
+
+    Widgets whose tag in `etags` is that of the answer are left out of `widgets`.
+    """
     principal.require("read")
     ids = list(dict.fromkeys(data.ids))
     found = await asyncio.gather(*(_one_of_several(id_, principal, widgets) for id_ in ids))
-    return {"widgets": {str(id_): raw for id_, raw in zip(ids, found, strict=True)}}
+    bodies = dict(zip(ids, found, strict=True))
+    return Together(
+        {i: msgspec.Raw(b.content) for i, b in bodies.items() if data.etags.get(i) != b.etag},
+        {i: body.etag for i, body in bodies.items()},
+    )
 
 
-async def _one_of_several(id_: UUID, principal: Principal, widgets: Widgets) -> msgspec.Raw:
+async def _one_of_several(id_: UUID, principal: Principal, widgets: Widgets) -> Body:
     try:
         widget = await widgets.store.get(principal, id_)
-        return msgspec.Raw((await widgets.service.body(widget.spec, principal, None)).content)
+        return await widgets.service.body(widget.spec, principal, None)
     except TwinfeedError as exc:
-        error = {"error": exc.code, "message": exc.message, "status": exc.status}
-        return msgspec.Raw(msgspec.json.encode(error))
+        return error_body(exc)
+
+
+@get(
+    "/v1/stream",
+    tags=["widgets"],
+    responses={
+        200: ResponseSpec(
+            data_container=str,
+            description="server-sent events; the data of each is that of a widget, with its"
+            " widget_id and etag",
+            media_type="text/event-stream",
+            generate_examples=False,
+        )
+    },
+)
+async def stream(
+    request: Ask,
+    principal: Principal,
+    widgets: Widgets,
+    shown: Annotated[str, Parameter(query="widgets", description="ids, separated by commas")],
+) -> EventStream:
+    """Stream the data of widgets: each now and whenever it changes, at most once a second.
+
+    After a pause send the id of the last event as Last-Event-ID: what has not changed since is not
+    sent again.
+    """
+    principal.require("read")
+
+    async def authorise() -> None:
+        (await provide_principal(request, widgets.ground)).require("read")
+
+    ids = stream_ids(shown, widgets.ground.settings.max_stream_widgets)
+    tags = tags_of(request.headers.get("last-event-id"), len(ids))
+    shown_keys = tuple(request.headers.get(name) for name in CREDENTIALS)
+    caller = Caller((*shown_keys, request.query_params.get("token")), authorise, principal)
+    return EventStream(widgets.watcher, widgets.watcher.subscribe(ids, tags, caller))
 
 
 def _respond(request: Ask, body: Body) -> Response[bytes]:
@@ -165,7 +222,9 @@ def routes() -> list[Router]:
     async def provide(ground: Ground) -> Widgets:
         if not made:
             max_points = ground.settings.max_points
-            made.append(Widgets(WidgetStore(ground), WidgetService(ground), max_points))
+            store, service = WidgetStore(ground), WidgetService(ground)
+            watcher = Watcher(ground, store, service)
+            made.append(Widgets(ground, store, service, watcher, max_points))
         return made[0]
 
     handlers = [
@@ -177,5 +236,6 @@ def routes() -> list[Router]:
         widget_data,
         ad_hoc_data,
         several_data,
+        stream,
     ]
     return [Router(path="/", route_handlers=handlers, dependencies={"widgets": Provide(provide)})]

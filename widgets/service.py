@@ -18,14 +18,13 @@ from twin.principal import Principal
 from twin.schema import DatasourceSchema
 from widgets import bars, series, values
 from widgets.answers import Answer, SingleAnswer
-from widgets.cache import AnswerCache, Body, Entry, body_of
+from widgets.cache import NEVER_US, AnswerCache, Body, Entry, body_of
 from widgets.run import Reader
 from widgets.shown_alert import ShownAlerts, Wearer
 from widgets.spec import WidgetSpec, zone_of
+from widgets.steady import SteadyWindows
 from widgets.subject import check_device, find_key, find_subject
 from widgets.window import Extent, is_windowed, lay_out, resolve
-
-_NEVER_US = 2**63
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -38,6 +37,15 @@ class Asked(msgspec.Struct, frozen=True):
     at_us: int | None
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """An answer, and what it holds for: versions of its datasource, and a time."""
+
+    body: Body
+    datasource_no: int
+    versions: tuple[int, ...] | None = None
+    until_us: int = 0
+
+
 class WidgetService:
     """Widget answers of one worker."""
 
@@ -48,6 +56,7 @@ class WidgetService:
         self._alerts = ShownAlerts(ground.pool)
         self._reader = Reader(ground.pool, ground.settings.max_raw_rows)
         self._encoder = msgspec.json.Encoder()
+        self._steady = SteadyWindows(ground.settings.max_points)
         ground.notifier.on_lost(self._cache.clear)
         ground.notifier.on_lost(self._alerts.clear)
 
@@ -57,16 +66,33 @@ class WidgetService:
         `at`: text of the moment that stands for now. Raises NotFound for a datasource that is gone
         or another's, Invalid for what the datasource or the bounds do not allow.
         """
+        return (await self.shown(spec, principal, at)).body
+
+    async def shown(self, spec: WidgetSpec, principal: Principal, at: str | None) -> Shown:
+        """Return the answer as `body` does, with what tells whether it still is the answer."""
         schema = await self._schema(spec, principal)
         asked = self._asked(spec, schema, at)
         seen_us = asked.now_us if asked.at_us is None else asked.at_us
         if not self._ground.notifier.connected:
-            return (await self._entry(asked, None)).body(seen_us)
+            return Shown((await self._entry(asked, None)).body(seen_us), schema.no)
         versions = self._versions(schema.no)
-        entry = await self._cache.get(
-            self._key(asked, versions), lambda: self._entry(asked, versions)
+        coded = self._encoder.encode(spec)
+        key = self._key(asked, coded, versions)
+        entry = await self._cache.get(key, lambda: self._entry(asked, versions))
+        until_us = NEVER_US
+        if at is None:
+            zone = zone_of(spec.timezone or schema.timezone)
+            moves_us = self._steady.until(asked.extent, spec, coded, zone, asked.now_us)
+            until_us = min(moves_us, entry.turns(seen_us))
+        return Shown(entry.body(seen_us), schema.no, versions, until_us)
+
+    def still_shows(self, shown: Shown) -> bool:
+        """Return whether asking again would give the same answer. Costs no query and no await."""
+        return (
+            now_us() < shown.until_us
+            and self._ground.notifier.connected
+            and self._versions(shown.datasource_no) == shown.versions
         )
-        return entry.body(seen_us)
 
     async def _schema(self, spec: WidgetSpec, principal: Principal) -> DatasourceSchema:
         try:
@@ -93,9 +119,10 @@ class WidgetService:
             cells.read("alerts", no),
         )
 
-    def _key(self, asked: Asked, versions: tuple[int, ...]) -> Hashable:
+    @staticmethod
+    def _key(asked: Asked, coded: bytes, versions: tuple[int, ...]) -> Hashable:
         extent = asked.extent.key if asked.extent is not None else None
-        return (self._encoder.encode(asked.spec), asked.schema.no, versions, extent, asked.at_us)
+        return (coded, asked.schema.no, versions, extent, asked.at_us)
 
     async def _entry(self, asked: Asked, versions: tuple[int, ...] | None) -> Entry:
         wearer = Wearer(asked.schema.no, tuple(asked.spec.keys), asked.spec.device)
@@ -136,16 +163,16 @@ class WidgetService:
             return await values.single(titled, subjects[0], window, moment, reader)
         if spec.type == "double":
             pair = (subjects[0], subjects[1])
-            return await values.double(titled, pair, window, moment, reader), _NEVER_US
+            return await values.double(titled, pair, window, moment, reader), NEVER_US
         assert window is not None
         if spec.type == "line":
-            return await series.line(titled, subjects, window, reader, max_bars), _NEVER_US
+            return await series.line(titled, subjects, window, reader, max_bars), NEVER_US
         if by_label:
-            return await bars.label_bar(titled, subjects[0], window, reader, max_bars), _NEVER_US
+            return await bars.label_bar(titled, subjects[0], window, reader, max_bars), NEVER_US
         if spec.group_by == "device":
             answer = await bars.device_bar(titled, subjects, window, reader, max_bars)
-            return answer, _NEVER_US
-        return await series.time_bar(titled, subjects, window, reader), _NEVER_US
+            return answer, NEVER_US
+        return await series.time_bar(titled, subjects, window, reader), NEVER_US
 
 
 def _at(text: str, zone: ZoneInfo) -> int:

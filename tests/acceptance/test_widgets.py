@@ -214,6 +214,16 @@ def test_saved_widgets(server: RunningServer) -> None:
     assert several.status_code == 200
     assert several.json()["widgets"][widget["id"]]["values"] == [29, 59]
     assert several.json()["widgets"][unknown]["error"] == "NOT_FOUND"
+    etags = several.json()["etags"]
+    assert etags[widget["id"]] == server.get(f"{path}/data").headers["etag"]
+    again = server.post("/v1/widgets/data", {"ids": [widget["id"], unknown], "etags": etags})
+    assert again.json() == {"widgets": {}, "etags": etags}
+    source.post({"ts": text(NOON), "device": "north", "rpm": 1000})
+    again = server.post("/v1/widgets/data", {"ids": [widget["id"], unknown], "etags": etags})
+    assert again.json()["widgets"].keys() == {widget["id"]}
+    assert again.json()["widgets"][widget["id"]]["values"] == [1000, 59]
+    too_many = server.post("/v1/widgets/data", {"ids": [str(uuid4()) for _ in range(101)]})
+    assert too_many.status_code == 422
     assert server.delete(path).status_code == 204
     for gone in (path, f"{path}/data"):
         assert server.get(gone).status_code == 404

@@ -17,10 +17,15 @@ class Answer(msgspec.Struct):
 class Wire:
     """A TCP connection to a server. Also a context manager."""
 
-    def __init__(self, url: str, timeout_s: float = 20.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 20.0, receive_bytes: int = 0) -> None:
+        """`receive_bytes`: how much the kernel takes in unread, where that matters."""
         parts = urlsplit(url)
         assert parts.hostname is not None
-        self.socket = socket.create_connection((parts.hostname, parts.port or 80), timeout_s)
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout_s)
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.connect((parts.hostname, parts.port or 80))
         self._file = self.socket.makefile("rb")
 
     def __enter__(self) -> "Wire":
