@@ -20,7 +20,7 @@ from ingest.foreign.route import ForeignRoute
 from ingest.http import IngestRoute
 from ingest.routes import routes as ingest_routes
 from ingest.service import IngestService
-from twin import __version__, health, http_errors, jobs, logs, runtime
+from twin import __version__, health, http_errors, jobs, logs, pages, runtime
 from twin.access import AccessCounter
 from twin.audit.routes import routes as audit_routes
 from twin.auth import provide_principal
@@ -76,6 +76,7 @@ def create_app(run: Runtime) -> RsgiServer:
             health.prometheus_metrics,
             docs_page,
             openapi_document,
+            *pages.routes(),
             *key_routes(),
             *audit_routes(),
             *datasource_routes(),

@@ -61,7 +61,7 @@ def test_a_query_parameter_is_named_as_the_client_calls_it(
     assert f"{name}: " in told["message"]
 
 
-@pytest.mark.parametrize("target", ["/a b", "/%", "/%u0041", "/a\\b", "/a?%", "//", "/a//b", "/#x"])
+@pytest.mark.parametrize("target", ["/a b", "/%", "/%u0041", "/a\\b", "/a?%", "/a//b"])
 def test_a_malformed_target_is_a_client_error(server: RunningServer, target: str) -> None:
     with Wire(server.url) as wire:
         wire.send(request("GET", target))

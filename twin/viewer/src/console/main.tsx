@@ -1,0 +1,3 @@
+import { render } from "preact";
+
+render(<main>Twinfeed</main>, document.getElementById("root")!);

@@ -1,0 +1,3 @@
+import { render } from "preact";
+
+render(<main>Twinfeed viewer</main>, document.getElementById("root")!);
