@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from alerts.announce import announce
 from alerts.evaluate import Level, State
 from alerts.held import shown_value
+from alerts.notices import notices
 from alerts.payload import Value
-from alerts.record import LOCK_CLASS, RULES_STEP, Rule, Transition, statements
+from alerts.record import LOCK_CLASS, RULES_STEP, Rule, Transition, history
 from alerts.rules import kind_of
 from twin.clock import now_us
 from twin.db.pool import AsyncConnection
@@ -69,7 +70,7 @@ async def close(
                 reason=reason,
             )
         )
-    for query, values in statements(transitions, external_url):
+    for query, values in history(transitions) + notices(transitions, external_url):
         await conn.execute(query, values)
     await conn.execute(sql["forget_states"], [list(by_no)])
 

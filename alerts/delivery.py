@@ -17,17 +17,23 @@ import psycopg
 import psycopg_pool
 import structlog
 
-from alerts import signing
-from alerts.outbox import LEASE_MARGIN_S, Claim, Outbox
+from alerts.channels import Channels
+from alerts.outbox import LEASE_MARGIN_S, Claim, Outbox, Room
 from alerts.retry import decide
-from alerts.sender import Sender
 from twin.clock import now_us
 from twin.db.errors import is_away
 from twin.ground import Ground
-from twin.metrics import ALERT_DELIVERED_SECONDS, ALERT_DELIVERIES, ALERT_DELIVERY_SECONDS
+from twin.metrics import (
+    ALERT_DELIVERED_SECONDS,
+    ALERT_DELIVERIES,
+    ALERT_DELIVERY_FAILURES,
+    ALERT_DELIVERY_SECONDS,
+)
 
 POLL_S = 1.0
 """How soon retries and what other processes left behind are found."""
+GIVE_UP_S = 60.0
+"""How often a look is taken at what a receiver was not told for a day."""
 WEBHOOK_SHARE = 8
 """A webhook may use one in so many of the calls at once: so many dead receivers delay nobody."""
 
@@ -43,12 +49,16 @@ class Delivery:
         """Prepare; must be made on the event loop that will run it."""
         settings = ground.settings
         self._loop = asyncio.get_running_loop()
-        self._outbox = Outbox(ground, lease_s=settings.webhook_timeout_s + LEASE_MARGIN_S)
-        self._sender = Sender(settings)
+        lease_s = settings.webhook_timeout_s + LEASE_MARGIN_S
+        self._outbox = Outbox(ground, lease_s=lease_s)
+        self._channels = Channels(settings)
         self._most = settings.webhook_concurrency
         self._per_webhook = max(1, settings.webhook_concurrency // WEBHOOK_SHARE)
         self._stop_s = settings.webhook_timeout_s + 1
         self._due = asyncio.Event()
+        self._look_at = 0.0
+        self._retries = True
+        self._give_up_at = self._loop.time() + GIVE_UP_S
         self._calls: set[asyncio.Task[None]] = set()
         self._in_flight: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
@@ -75,12 +85,13 @@ class Delivery:
                 await self._task
         if self._calls:
             await asyncio.wait(self._calls, timeout=self._stop_s)
-        await self._sender.__aexit__(kind, exc, trace)
+        await self._channels.__aexit__(kind, exc, trace)
 
     async def _run(self) -> None:
         while True:
             self._due.clear()
             try:
+                await self._look()
                 while await self._claim():
                     pass
             except Exception as exc:  # whatever it was, deliveries must go on afterwards
@@ -95,26 +106,37 @@ class Delivery:
                 async with asyncio.timeout(pause_s):
                     await self._due.wait()
 
+    async def _look(self) -> None:
+        """Queue what is due by time, not by a transition; each now and then only."""
+        if self._loop.time() < self._look_at:
+            return
+        self._retries = True
+        await self._outbox.remind()
+        if self._loop.time() >= self._give_up_at:
+            while await self._outbox.give_up():
+                pass
+            self._give_up_at = self._loop.time() + GIVE_UP_S
+        self._look_at = self._loop.time() + POLL_S
+
     async def _claim(self) -> bool:
         """Start what is due and fits; return whether there may be more."""
-        free = self._most - len(self._calls)
-        if free <= 0:
+        room = Room(self._most - len(self._calls), self._per_webhook, self._in_flight)
+        if room.free <= 0:
             return False
-        claims = await self._outbox.claim(free, self._per_webhook, self._in_flight)
+        claims = await self._outbox.claim(room, retries=self._retries)
+        self._retries = False
         for claim in claims:
-            self._in_flight[claim.webhook_id] += 1
+            self._in_flight[claim.target.webhook_id] += 1
             task = asyncio.create_task(self._deliver(claim), name="alerts call")
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
         return bool(claims)
 
     async def _deliver(self, claim: Claim) -> None:
-        body = claim.body.encode()
-        headers = signing.headers(claim.delivery_id, claim.secret, now_us(), body)
         claimed = time.perf_counter()
         try:
             with ALERT_DELIVERY_SECONDS.time():
-                attempt = await self._sender.post(claim.url, headers, body)
+                attempt = await self._channels.tell(claim, now_us())
             outcome = decide(
                 attempt,
                 attempts=claim.attempts,
@@ -126,12 +148,15 @@ class Delivery:
             if outcome.verdict == "delivered":
                 passed_s = time.perf_counter() - claimed
                 ALERT_DELIVERED_SECONDS.observe(claim.age_us / 1_000_000 + passed_s)
+            else:
+                ALERT_DELIVERY_FAILURES.labels(outcome.reason).inc()
             await self._outbox.settle(claim, attempt, outcome)
         except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests) as exc:
             # The lease ends and the delivery is made again, with the same id.
             log.warning("outcome not recorded", reason=type(exc).__name__)
         finally:
-            self._in_flight[claim.webhook_id] -= 1
-            if not self._in_flight[claim.webhook_id]:
-                del self._in_flight[claim.webhook_id]
+            webhook_id = claim.target.webhook_id
+            self._in_flight[webhook_id] -= 1
+            if not self._in_flight[webhook_id]:
+                del self._in_flight[webhook_id]
             self._due.set()

@@ -25,14 +25,15 @@ from alerts.held import (
     with_states,
 )
 from alerts.lateness import newest_stored
+from alerts.notices import notices
 from alerts.record import (
     LOCK_CLASS,
     STATES_STEP,
     Rule,
     Transition,
+    history,
     level_name,
     same_rules,
-    statements,
 )
 from twin.batch import Rows
 from twin.clock import to_datetime
@@ -218,7 +219,7 @@ class AlertHook:
             "values": [s.value for _, s in states],
         }
         conn.execute(self._sql["save_states"], values)
-        for query, parameters in statements(transitions, self._external_url):
+        for query, parameters in history(transitions) + notices(transitions, self._external_url):
             conn.execute(query, parameters)
         step = {"nos": sorted(changed), "step": STATES_STEP}
         cursor = conn.execute(self._sql["bump_versions"], step)

@@ -12,6 +12,8 @@ from twin.clock import to_rfc3339
 
 Value = float | bool | str | None
 
+LABELS = ("alertname", "datasource_id", "device", "key", "severity")
+"""The labels of every alert: what alerts can be grouped by."""
 NO_END = "0001-01-01T00:00:00Z"
 """What Alertmanager sends as the end of an alert that has none."""
 
@@ -43,8 +45,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-def body(alert: Alert, external_url: str) -> dict[str, Any]:
-    """Return the JSON object of a delivery; `receiver` is filled in for each webhook."""
+class Group(msgspec.Struct, frozen=True):
+    """What the alerts of a delivery have in common."""
+
+    key: str
+    labels: dict[str, str]
+
+
+def told(alert: Alert, external_url: str) -> dict[str, Any]:
+    """Return an alert as it stands in a body's `alerts`."""
     labels = {
         "alertname": alert.name,
         "datasource_id": alert.datasource_id,
@@ -52,31 +61,54 @@ def body(alert: Alert, external_url: str) -> dict[str, Any]:
         "key": alert.key,
         "severity": alert.spec.severity,
     }
-    annotations = {"summary": _summary(alert), "description": _description(alert)}
-    status = "firing" if alert.firing else "resolved"
     base = external_url.rstrip("/")
-    one = {
-        "status": status,
+    return {
+        "status": "firing" if alert.firing else "resolved",
         "labels": labels,
-        "annotations": annotations,
+        "annotations": {"summary": _summary(alert), "description": _description(alert)},
         "startsAt": to_rfc3339(alert.starts_us),
         "endsAt": NO_END if alert.ends_us is None else to_rfc3339(alert.ends_us),
         "generatorURL": f"{base}/v1/alerts/{alert.rule_id}" if base else "",
         "fingerprint": fingerprint(labels),
         "values": {alert.key: alert.value},
     }
+
+
+def body(
+    alerts: list[dict[str, Any]], group: Group, receiver: str, external_url: str
+) -> dict[str, Any]:
+    """Return the JSON object of a delivery that carries some alerts, each as `told` made it."""
+    is_firing = any(alert["status"] == "firing" for alert in alerts)
     return {
         "version": "4",
-        "groupKey": f'{{}}:{{alert="{alert.rule_id}", device="{_quoted(alert.device)}"}}',
+        "groupKey": group.key,
         "truncatedAlerts": 0,
-        "status": status,
-        "receiver": "",
-        "groupLabels": {"alertname": alert.name, "device": alert.device},
-        "commonLabels": labels,
-        "commonAnnotations": annotations,
-        "externalURL": base,
-        "alerts": [one],
+        "status": "firing" if is_firing else "resolved",
+        "receiver": receiver,
+        "groupLabels": group.labels,
+        "commonLabels": _common([alert["labels"] for alert in alerts]),
+        "commonAnnotations": _common([alert["annotations"] for alert in alerts]),
+        "externalURL": external_url.rstrip("/"),
+        "alerts": alerts,
     }
+
+
+def own_group(rule_id: str, name: str, device: str) -> Group:
+    """Return the group of an alert that is told by itself."""
+    key = f'{{}}:{{alert="{rule_id}", device="{_quoted(device)}"}}'
+    return Group(key, {"alertname": name, "device": device})
+
+
+def shared_group(labels: dict[str, str]) -> Group:
+    """Return the group of all alerts with these labels, keyed as Alertmanager does."""
+    pairs = ", ".join(f'{name}="{_quoted(text)}"' for name, text in sorted(labels.items()))
+    return Group(f"{{}}:{{{pairs}}}", labels)
+
+
+def _common(sets: list[dict[str, str]]) -> dict[str, str]:
+    """Return the pairs that all of the sets hold."""
+    first, *others = sets
+    return {k: v for k, v in first.items() if all(o.get(k) == v for o in others)}
 
 
 def fingerprint(labels: dict[str, str]) -> str:

@@ -1,16 +1,16 @@
-"""What transitions leave behind: history and deliveries, to be written in the causing transaction.
+"""Rules and transitions as they are stored, and the history, written in the causing transaction.
 
 Pure: it makes statements; who has a connection, of either kind, runs them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from alerts.evaluate import Level, State
-from alerts.payload import Alert, Value, body
+from alerts.payload import Value
 from alerts.rules import Definition, Spec
 from twin.clock import to_datetime
 from twin.db.queries import load
@@ -72,20 +72,12 @@ def level_name(level: Level) -> str:
     return level.name.lower()
 
 
-def statements(transitions: Sequence[Transition], external_url: str) -> Iterator[Statement]:
-    """Yield what records transitions, in their order: history, then deliveries."""
+def history(transitions: Sequence[Transition]) -> list[Statement]:
+    """Return the statement that records transitions, in their order, or none."""
     if not transitions:
-        return
-    sql = load("alerts", "evaluation")
-    yield sql["insert_events"], _events(transitions)
-    deliveries = _deliveries(transitions, external_url)
-    if deliveries["webhooks"]:
-        yield sql["insert_deliveries"], deliveries
-
-
-def _events(transitions: Sequence[Transition]) -> dict[str, Any]:
+        return []
     rules = [t.rule for t in transitions]
-    return {
+    values = {
         "orgs": [r.org_id for r in rules],
         "environments": [r.environment for r in rules],
         "rule_ids": [r.id for r in rules],
@@ -100,41 +92,4 @@ def _events(transitions: Sequence[Transition]) -> dict[str, Any]:
         "values": [t.value for t in transitions],
         "reasons": [t.reason for t in transitions],
     }
-
-
-def _deliveries(transitions: Sequence[Transition], external_url: str) -> dict[str, Any]:
-    webhooks: list[UUID] = []
-    alert_keys: list[str] = []
-    bodies: list[str] = []
-    for transition in transitions:
-        targets = transition.rule.definition.spec.webhooks
-        if not targets or not _is_told(transition):
-            continue
-        text = msgspec.json.encode(body(_alert(transition), external_url)).decode()
-        for webhook_id in targets:
-            webhooks.append(webhook_id)
-            alert_keys.append(f"{transition.rule.id}/{transition.device}")
-            bodies.append(text)
-    return {"webhooks": webhooks, "alert_keys": alert_keys, "bodies": bodies}
-
-
-def _is_told(transition: Transition) -> bool:
-    """Receivers hear of firing and of its end; what was only pending stays in the history."""
-    return Level.FIRING in (transition.level, transition.before.level)
-
-
-def _alert(transition: Transition) -> Alert:
-    rule, firing = transition.rule, transition.level is Level.FIRING
-    return Alert(
-        rule_id=str(rule.id),
-        name=rule.definition.name,
-        datasource_id=str(rule.datasource_id),
-        key=rule.definition.key,
-        device=transition.device,
-        spec=rule.definition.spec,
-        firing=firing,
-        value=transition.shown,
-        starts_us=transition.ts_us if firing else transition.before.since_us,
-        ends_us=None if firing else transition.ts_us,
-        reason=transition.reason,
-    )
+    return [(load("alerts", "evaluation")["insert_events"], values)]

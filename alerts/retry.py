@@ -9,6 +9,7 @@ from twin.clock import DAY_US, SECOND_US, to_us
 
 GIVE_UP_AFTER_US = DAY_US
 """A receiver that was away for a day is told nothing more of that change."""
+GAVE_UP = "Given up after a day."
 FIRST_PAUSE_US = 1 * SECOND_US
 LONGEST_PAUSE_US = 15 * 60 * SECOND_US
 """Backoff doubles up to this, so a day holds about a hundred attempts."""
@@ -22,21 +23,28 @@ Verdict = Literal["delivered", "failed", "retry"]
 class Attempt(msgspec.Struct, frozen=True):
     """How one call ended: an HTTP status, or why there was none.
 
-    refused: the target may not be called; it never will.
+    refused: what is wrong will not change by itself. reason: why there was no status, in a word.
     """
 
     status: int | None = None
     error: str | None = None
     retry_after: str | None = None
     refused: bool = False
+    reason: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What to do with the delivery; pause_us only for a retry."""
+    """What to do with the delivery; pause_us only for a retry.
+
+    is_alive: the receiver answers, even if not as hoped: its circuit stays closed. reason: a failure
+    in a word, for counting.
+    """
 
     verdict: Verdict
     pause_us: int = 0
     error: str | None = None
+    is_alive: bool = True
+    reason: str | None = None
 
 
 def decide(attempt: Attempt, *, attempts: int, age_us: int, now_us: int, chance: float) -> Outcome:
@@ -48,12 +56,13 @@ def decide(attempt: Attempt, *, attempts: int, age_us: int, now_us: int, chance:
     if status is not None and 200 <= status < 300:
         return Outcome("delivered")
     error = attempt.error or f"The receiver answered {status}."
+    reason = attempt.reason or f"status_{status}"
     if attempt.refused or (status is not None and not _is_retried(status)):
-        return Outcome("failed", error=error)
+        return Outcome("failed", error=error, reason=reason)
     pause_us = max(_backoff_us(attempts, chance), _asked_us(attempt.retry_after, now_us))
     if age_us + pause_us > GIVE_UP_AFTER_US:
-        return Outcome("failed", error=f"{error} Given up after a day.")
-    return Outcome("retry", pause_us=pause_us, error=error)
+        return Outcome("failed", error=f"{error} {GAVE_UP}", is_alive=False, reason=reason)
+    return Outcome("retry", pause_us=pause_us, error=error, is_alive=False, reason=reason)
 
 
 def _is_retried(status: int) -> bool:

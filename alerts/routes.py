@@ -1,7 +1,7 @@
 """HTTP: /v1/alerts and /v1/webhooks."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import delete, get, patch, post
@@ -26,6 +26,7 @@ From = Annotated[datetime | None, Parameter(query="from", description="readings 
 Reached = Annotated[
     StateName | None, Parameter(query="state", description="the state that was reached")
 ]
+DeliveryStatus = Literal["pending", "delivered", "failed"]
 To = Annotated[datetime | None, Parameter(query="to", description="readings before this time")]
 
 
@@ -145,13 +146,28 @@ async def list_deliveries(
     webhook_id: UUID,
     ground: Ground,
     principal: Principal,
+    status: DeliveryStatus | None = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
 ) -> Page[DeliveryView]:
-    """List a webhook's deliveries, newest first."""
+    """List a webhook's deliveries, newest first; failed ones are dead letters."""
     principal.require("read")
-    items, total = await WebhookStore(ground, principal).deliveries(webhook_id, limit, offset)
+    store = WebhookStore(ground, principal)
+    items, total = await store.deliveries(webhook_id, status, limit, offset)
     return Page(items, total, limit, offset)
+
+
+@post(
+    "/v1/webhooks/{webhook_id:uuid}/deliveries/{delivery_id:uuid}/resend",
+    status_code=200,
+    tags=["webhooks"],
+)
+async def resend_delivery(
+    webhook_id: UUID, delivery_id: UUID, ground: Ground, principal: Principal
+) -> DeliveryView:
+    """Make a delivery that has ended again, with the same id, for another day at most."""
+    principal.require("write")
+    return await WebhookStore(ground, principal).resend(webhook_id, delivery_id)
 
 
 @post("/v1/webhooks/{webhook_id:uuid}/test", status_code=200, tags=["webhooks"])
@@ -176,5 +192,6 @@ def routes() -> list[Any]:
         patch_webhook,
         delete_webhook,
         list_deliveries,
+        resend_delivery,
         send_test,
     ]

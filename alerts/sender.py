@@ -18,6 +18,8 @@ from twin.settings import Settings
 MAX_ANSWER_BYTES = 64 * 1024
 """Read at most, to keep the connection; a longer answer costs its sender the connection."""
 KEEPALIVE_S = 60.0
+MAX_SHOWN = 200
+"""Of a redirect's target, which is its sender's text."""
 
 
 class Sender:
@@ -52,17 +54,18 @@ class Sender:
             async with asyncio.timeout(self._timeout_s):
                 return await self._post(url, headers, body)
         except TimeoutError:
-            return Attempt(error=f"No answer within {self._timeout_s:g} s.")
+            return Attempt(error=f"No answer within {self._timeout_s:g} s.", reason="timeout")
         except TargetRefused as exc:
-            return Attempt(error=str(exc), refused=True)
+            return Attempt(error=str(exc), refused=True, reason="target")
         except (httpcore.UnsupportedProtocol, httpcore.LocalProtocolError, UnicodeError):
-            return Attempt(error="The URL cannot be called.", refused=True)
+            return Attempt(error="The URL cannot be called.", refused=True, reason="target")
         except ssl.SSLError as exc:
-            return Attempt(error=f"TLS failed: {exc.reason}")
+            return Attempt(error=f"TLS failed: {exc.reason}", reason="tls")
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as exc:
-            return Attempt(error=_reason(exc))
+            return Attempt(error=_reason(exc), reason="connection")
         except OSError as exc:
-            return Attempt(error=f"The receiver cannot be reached: {exc.strerror or 'no reason'}")
+            error = f"The receiver cannot be reached: {exc.strerror or 'no reason'}"
+            return Attempt(error=error, reason="connection")
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
         async with self._pool.stream(
@@ -74,7 +77,18 @@ class Sender:
                 size += len(part)
                 if size > MAX_ANSWER_BYTES:
                     break
-            return Attempt(status=response.status, retry_after=retry_after)
+            error = _redirected(response) if 300 <= response.status < 400 else None
+            return Attempt(status=response.status, error=error, retry_after=retry_after)
+
+
+def _redirected(response: httpcore.Response) -> str:
+    """Return why a redirect ends a delivery: its target was neither chosen nor checked by us."""
+    location = _header(response, b"location") or ""
+    shown = "".join(c for c in location[:MAX_SHOWN] if c.isprintable())
+    where = f" to {shown}" if shown else ""
+    return (
+        f"The receiver answered {response.status}, a redirect{where}: redirects are not followed."
+    )
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

@@ -3,21 +3,36 @@
 import hashlib
 import hmac
 
+from alerts.targeting import Target
+
 DELIVERY = "X-Twinfeed-Delivery"
 TIMESTAMP = "X-Twinfeed-Timestamp"
 SIGNATURE = "X-Twinfeed-Signature"
+GRAFANA_SIGNATURE = "X-Grafana-Alerting-Signature"
 
 
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Return the lowercase hex HMAC-SHA256 of ``timestamp + ":" + body``."""
-    return hmac.new(secret.encode(), timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+def signature(secret: str, timestamp: str | None, body: bytes) -> str:
+    """Return the lowercase hex HMAC-SHA256 of ``timestamp + ":" + body``, or of the body alone."""
+    signed = body if timestamp is None else timestamp.encode() + b":" + body
+    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def headers(delivery_id: str, secret: str | None, now_us: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a delivery; the timestamp is in Unix seconds, of this attempt."""
+def headers(delivery_id: str, target: Target, now_us: int, body: bytes) -> dict[str, str]:
+    """Return the headers of a delivery; the timestamp is in Unix seconds, of this attempt.
+
+    Grafana's signature is the one of its webhook contact points: over the body, or with the timestamp
+    in a header of the receiver's choice.
+    """
     found = {"Content-Type": "application/json", "User-Agent": "twinfeed", DELIVERY: delivery_id}
-    if secret is not None:
-        timestamp = str(now_us // 1_000_000)
+    if target.secret is None:
+        return found
+    timestamp = str(now_us // 1_000_000)
+    if target.signature == "twinfeed":
         found[TIMESTAMP] = timestamp
-        found[SIGNATURE] = signature(secret, timestamp, body)
+        found[SIGNATURE] = signature(target.secret, timestamp, body)
+    elif target.timestamp_header is None:
+        found[GRAFANA_SIGNATURE] = signature(target.secret, None, body)
+    else:
+        found[target.timestamp_header] = timestamp
+        found[GRAFANA_SIGNATURE] = signature(target.secret, timestamp, body)
     return found

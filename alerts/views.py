@@ -64,19 +64,40 @@ class EventView(msgspec.Struct, kw_only=True):
 
 
 class NewWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Body of POST /v1/webhooks."""
+    """Body of POST /v1/webhooks; `recipients` instead of `url` for an e-mail."""
 
     name: str
-    url: str
+    type: str = "webhook"
+    url: str | None = None
+    recipients: list[str] | None = None
     secret: str | None = None
+    signature: str = "twinfeed"
+    timestamp_header: str | None = None
+    group_by: list[str] | None = None
+    group_wait_seconds: float = 0.0
+    repeat_seconds: float | None = None
 
 
 class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Body of PATCH /v1/webhooks/{id}; a null secret ends signing."""
+    """Body of PATCH /v1/webhooks/{id}; null takes an option away, a null secret ends signing."""
 
     name: str | UnsetType = UNSET
-    url: str | UnsetType = UNSET
+    url: str | UnsetType | None = UNSET
+    recipients: list[str] | UnsetType | None = UNSET
     secret: str | UnsetType | None = UNSET
+    signature: str | UnsetType = UNSET
+    timestamp_header: str | UnsetType | None = UNSET
+    group_by: list[str] | UnsetType | None = UNSET
+    group_wait_seconds: float | UnsetType = UNSET
+    repeat_seconds: float | UnsetType | None = UNSET
+
+
+class Circuit(msgspec.Struct, kw_only=True):
+    """Whether a receiver is called: open means not before `open_until`, then once to try."""
+
+    state: str
+    failures: int
+    open_until: datetime | None
 
 
 class WebhookView(msgspec.Struct, kw_only=True):
@@ -84,22 +105,36 @@ class WebhookView(msgspec.Struct, kw_only=True):
 
     id: UUID
     name: str
-    url: str
+    type: str
+    url: str | None
+    recipients: list[str] | None
     has_secret: bool
+    signature: str
+    timestamp_header: str | None
+    group_by: list[str] | None
+    group_wait_seconds: float
+    repeat_seconds: float | None
+    circuit: Circuit
     created_at: datetime
     updated_at: datetime
 
 
 class DeliveryView(msgspec.Struct, kw_only=True):
-    """A delivery; `delivery_id` is what the receiver saw in X-Twinfeed-Delivery."""
+    """A delivery; `delivery_id` is what the receiver saw in X-Twinfeed-Delivery.
+
+    `state` is pending, delivered or failed, `last_status` the HTTP status of the last attempt,
+    `kind` alerts, repeat (nothing but repeats) or test, `alerts` how many it carries.
+    """
 
     delivery_id: UUID
-    alert_key: str
+    kind: str
+    alerts: int
     state: str
     attempts: int
     last_status: int | None
     last_error: str | None
     created_at: datetime
     next_attempt_at: datetime | None
+    resent_at: datetime | None
     finished_at: datetime | None
     body: dict[str, Any]

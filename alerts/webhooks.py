@@ -1,30 +1,33 @@
 """Webhooks and their deliveries in the database, and the test call."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from msgspec import UNSET
+from msgspec import structs
 
-from alerts import signing
 from alerts.announce import announce
+from alerts.channels import Channels
 from alerts.closing import bump, lock
 from alerts.outbox import LEASE_MARGIN_S, Claim, Outbox
-from alerts.payload import Alert, body
+from alerts.payload import Alert, body, own_group, told
+from alerts.receivers import check, completed, patched
 from alerts.retry import Outcome, decide
-from alerts.rules import MAX_NAME, Spec
-from alerts.sender import Sender
+from alerts.rules import Spec
+from alerts.targeting import Target, target_of
 from alerts.targets import check_target, check_url
-from alerts.views import DeliveryView, NewWebhook, WebhookPatch, WebhookView
-from twin.clock import now_us
+from alerts.views import Circuit, DeliveryView, NewWebhook, WebhookPatch, WebhookView
+from twin.clock import now_us, to_us
 from twin.db.errors import driver_errors
+from twin.db.pool import AsyncConnection
 from twin.db.queries import load
-from twin.errors import Conflict, Invalid, ItemError, NotFound
+from twin.errors import Conflict, NotFound
 from twin.ground import Ground
 from twin.principal import Principal
 
 NO_WEBHOOK = "There is no webhook with this id."
-MAX_SECRET = 500
+NO_DELIVERY = "There is no delivery with this id."
 TEST_NAME = "Twinfeed test"
 
 
@@ -40,10 +43,10 @@ class WebhookStore:
 
     async def create(self, new: NewWebhook) -> WebhookView:
         """Store a webhook. Raises Invalid, Conflict at the organisation's bound."""
-        _check_texts(new.name, new.secret)
-        await self._check_url(new.url)
+        new = completed(new)
+        await self._check(new)
         most = self._ground.settings.max_webhooks
-        given = {**msgspec.structs.asdict(new), "secret": self._sealed(new.secret)}
+        given = {**structs.asdict(new), "secret": self._sealed(new.secret)}
         values = {**self._scope, **given, "id": uuid4(), "most": most}
         row = await self._one("insert_webhook", values)
         if row is None:
@@ -65,17 +68,26 @@ class WebhookStore:
         return [_view(row) for row in rows], total
 
     async def patch(self, id_: UUID, patch: WebhookPatch) -> WebhookView:
-        """Change a webhook. Raises NotFound, Invalid."""
-        name = None if patch.name is UNSET else patch.name
-        url = None if patch.url is UNSET else patch.url
-        secret = None if patch.secret is UNSET else patch.secret
-        _check_texts(name, secret)
-        if url is not None:
-            await self._check_url(url)
-        new_secret = patch.secret is not UNSET
-        sealed = self._sealed(secret)
-        given = {"name": name, "url": url, "secret": sealed, "new_secret": new_secret}
-        return _view(_found(await self._one("update_webhook", {**self._scope, **given, "id": id_})))
+        """Change a webhook and close its circuit. Raises NotFound, Invalid."""
+        sql = self._sql
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                new = patched(await self._stored(conn, id_), patch)
+            await self._check(new)  # may resolve a name: nothing is locked meanwhile
+            async with self._ground.pool.connection() as conn, conn.transaction():
+                new = patched(await self._stored(conn, id_), patch)
+                given = {**structs.asdict(new), "secret": self._sealed(new.secret)}
+                values = {**given, "id": id_, "new_secret": patch.secret is not msgspec.UNSET}
+                row = await (await conn.execute(sql["update_webhook"], values)).fetchone()
+                await conn.execute(sql["retry_anew"], values)
+                if patch.repeat_seconds is not msgspec.UNSET:
+                    await conn.execute(sql["repeat_anew"], values)
+        return _view(_found(row))
+
+    async def _stored(self, conn: AsyncConnection, id_: UUID) -> NewWebhook:
+        cursor = await conn.execute(self._sql["lock_webhook"], {**self._scope, "id": id_})
+        row = _found(await cursor.fetchone())
+        return NewWebhook(**dict(zip(NewWebhook.__struct_fields__, row, strict=True)))
 
     async def delete(self, id_: UUID) -> None:
         """Delete a webhook and its deliveries; rules no longer name it. Raises NotFound."""
@@ -93,51 +105,69 @@ class WebhookStore:
             await announce(self._ground, nos)
 
     async def deliveries(
-        self, id_: UUID, limit: int, offset: int
+        self, id_: UUID, status: str | None, limit: int, offset: int
     ) -> tuple[list[DeliveryView], int]:
         """Return a webhook's deliveries, newest first, and how many there are. Raises NotFound."""
         await self.get(id_)
-        values = {"webhook_id": id_, "limit": limit, "offset": offset}
+        values = {"webhook_id": id_, "status": status, "limit": limit, "offset": offset}
         sql = self._outbox_sql
         with driver_errors():
             async with self._ground.pool.connection() as conn:
-                cursor = await conn.execute(sql["count_deliveries"], [id_])
+                cursor = await conn.execute(sql["count_deliveries"], values)
                 (total,) = await cursor.fetchone() or (0,)
                 rows = await (await conn.execute(sql["list_deliveries"], values)).fetchall()
         return [_delivery(row) for row in rows], total
 
-    async def test(self, id_: UUID) -> DeliveryView:
-        """Call a webhook once, now, and return how that went. Raises NotFound."""
-        webhook = await self.get(id_)
-        settings, sql = self._ground.settings, self._outbox_sql
-        lease_s = settings.webhook_timeout_s + LEASE_MARGIN_S
-        text = msgspec.json.encode(_test_body(webhook.name, settings.public_url or "")).decode()
-        values = {
-            "webhook_id": id_,
-            "alert_key": f"test/{uuid4()}",
-            "body": text,
-            "lease_s": lease_s,
-        }
+    async def resend(self, id_: UUID, delivery_id: UUID) -> DeliveryView:
+        """Make a delivery again from the start, with its id. Raises NotFound, Conflict."""
+        await self.get(id_)
+        values = {"webhook_id": id_, "delivery_id": delivery_id}
         with driver_errors():
             async with self._ground.pool.connection() as conn:
-                cursor = await conn.execute(sql["insert_test"], values)
-                delivery_no, delivery_id, sent = _found(await cursor.fetchone())
-                cursor = await conn.execute(self._sql["webhook_secret"], [id_])
-                (sealed,) = _found(await cursor.fetchone())
-        secret = None if sealed is None else self._ground.vault.open(sealed)
-        claim = Claim(delivery_no, delivery_id, str(id_), sent, 1, 0, webhook.url, secret)
-        payload = sent.encode()
-        async with Sender(settings) as sender:
-            headers = signing.headers(delivery_id, secret, now_us(), payload)
-            attempt = await sender.post(webhook.url, headers, payload)
+                again = await conn.execute(self._outbox_sql["resend"], values)
+        found = await self._delivery(id_, delivery_id)
+        if not again.rowcount:
+            raise Conflict("This delivery has not ended: it is tried again by itself.")
+        return found
+
+    async def test(self, id_: UUID) -> DeliveryView:
+        """Call a webhook once, now, and return how that went. Raises NotFound."""
+        settings = self._ground.settings
+        lease_s = settings.webhook_timeout_s + LEASE_MARGIN_S
+        target = await self._target(id_)
+        text = msgspec.json.encode(_test_body(target.name, settings.public_url or "")).decode()
+        values = {"webhook_id": id_, "body": text, "lease_s": lease_s}
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                cursor = await conn.execute(self._outbox_sql["insert_test"], values)
+                delivery_no, delivery_id = _found(await cursor.fetchone())
+        claim = Claim(delivery_no, delivery_id, target, "test", text, 1, 0)
+        async with Channels(settings) as channels:
+            attempt = await channels.tell(claim, now_us())
         outcome = decide(attempt, attempts=1, age_us=0, now_us=now_us(), chance=0)
         if outcome.verdict == "retry":  # whoever asked sees it now, and asks again
             outcome = Outcome("failed", error=outcome.error)
         with driver_errors():
             await Outbox(self._ground, lease_s=lease_s).settle(claim, attempt, outcome)
+        return await self._delivery(id_, UUID(delivery_id))
+
+    async def _target(self, id_: UUID) -> Target:
+        await self.get(id_)
+        with driver_errors():
             async with self._ground.pool.connection() as conn:
-                cursor = await conn.execute(sql["get_delivery"], [delivery_no])
-                return _delivery(_found(await cursor.fetchone()))
+                cursor = await conn.execute(load("alerts", "notices")["targets"], [[id_]])
+                row = _found(await cursor.fetchone())
+        return target_of(row, self._ground.vault)
+
+    async def _delivery(self, id_: UUID, delivery_id: UUID) -> DeliveryView:
+        values = {"webhook_id": id_, "delivery_id": delivery_id}
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                cursor = await conn.execute(self._outbox_sql["get_delivery"], values)
+                row = await cursor.fetchone()
+        if row is None:
+            raise NotFound(NO_DELIVERY)
+        return _delivery(row)
 
     def _sealed(self, secret: str | None) -> str | None:
         return None if secret is None else self._ground.vault.seal(secret)
@@ -147,21 +177,11 @@ class WebhookStore:
             async with self._ground.pool.connection() as conn:
                 return await (await conn.execute(self._sql[query], values)).fetchone()
 
-    async def _check_url(self, url: str) -> None:
-        allow = self._ground.settings.webhook_allow_private
-        await check_target(check_url(url), allow_private=allow)
-
-
-def _check_texts(name: str | None, secret: str | None) -> None:
-    errors = []
-    if name is not None and (not name.strip() or len(name) > MAX_NAME or "\x00" in name):
-        message = f"name must be 1 to {MAX_NAME} characters of text."
-        errors.append(ItemError(message=message, key="name"))
-    if secret is not None and (not 1 <= len(secret) <= MAX_SECRET or "\x00" in secret):
-        message = f"secret must be 1 to {MAX_SECRET} characters of text."
-        errors.append(ItemError(message=message, key="secret"))
-    if errors:
-        raise Invalid(errors[0].message, errors=errors)
+    async def _check(self, new: NewWebhook) -> None:
+        settings = self._ground.settings
+        check(new, can_mail=settings.smtp_url is not None and settings.smtp_from is not None)
+        if new.url is not None:
+            await check_target(check_url(new.url), allow_private=settings.webhook_allow_private)
 
 
 def _found(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
@@ -171,7 +191,16 @@ def _found(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
 
 
 def _view(row: tuple[Any, ...]) -> WebhookView:
-    return WebhookView(**dict(zip(WebhookView.__struct_fields__, row, strict=True)))
+    fields = [name for name in WebhookView.__struct_fields__ if name != "circuit"]
+    *given, failures, open_until, created_at, updated_at = row
+    values = dict(zip(fields, [*given, created_at, updated_at], strict=True))
+    return WebhookView(**values, circuit=_circuit(failures, open_until, now_us()))
+
+
+def _circuit(failures: int, open_until: datetime | None, at_us: int) -> Circuit:
+    is_due = open_until is not None and to_us(open_until) <= at_us
+    state = "closed" if open_until is None else "half_open" if is_due else "open"
+    return Circuit(state=state, failures=failures, open_until=open_until)
 
 
 def _delivery(row: tuple[Any, ...]) -> DeliveryView:
@@ -192,4 +221,5 @@ def _test_body(receiver: str, external_url: str) -> dict[str, Any]:
         starts_us=now_us(),
         ends_us=None,
     )
-    return {**body(alert, external_url), "receiver": receiver}
+    group = own_group("test", TEST_NAME, "")
+    return body([told(alert, external_url)], group, receiver, external_url)

@@ -76,7 +76,12 @@ ALERT_TRANSITIONS = Counter(
 ALERT_EVALUATION_SECONDS = Histogram(
     "twinfeed_alert_evaluation_seconds", "Judging a batch, its writes included", buckets=_LATENCY_S
 )
-ALERT_DELIVERIES = Counter("twinfeed_alert_deliveries", "Webhook calls by outcome", ["outcome"])
+ALERT_DELIVERIES = Counter(
+    "twinfeed_alert_deliveries", "Calls of receivers by outcome", ["outcome"]
+)
+ALERT_DELIVERY_FAILURES = Counter(
+    "twinfeed_alert_delivery_failures", "Calls that failed, by reason", ["reason"]
+)
 ALERT_DELIVERY_SECONDS = Histogram(
     "twinfeed_alert_delivery_seconds", "Time of a webhook call", buckets=_LATENCY_S
 )
@@ -87,7 +92,12 @@ ALERT_DELIVERED_SECONDS = Histogram(
 )
 ALERT_OUTBOX = Gauge(
     "twinfeed_alert_outbox_deliveries",
-    "Deliveries that wait, at most 10,000",
+    "Alerts that receivers are yet to be told of, at most 10,000",
+    multiprocess_mode="livemostrecent",
+)
+ALERT_OPEN_CIRCUITS = Gauge(
+    "twinfeed_alert_open_circuits",
+    "Receivers that are not called because they failed in a row",
     multiprocess_mode="livemostrecent",
 )
 

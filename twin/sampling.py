@@ -40,6 +40,7 @@ class Sampler:
         metrics.DATABASE_UP.set(1)
         metrics.DATABASE_STARTED.set(row[0])
         metrics.ALERT_OUTBOX.set(row[1])
+        metrics.ALERT_OPEN_CIRCUITS.set(row[2])
 
     def _sample_process(self) -> None:
         with self._process.oneshot():

@@ -127,6 +127,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_concurrency: Annotated[
         int, _doc("webhook calls at once, per worker", ge=1, le=1000)
     ] = 32
+    smtp_url: Annotated[
+        str | None,
+        _doc("mail server: smtp://, smtp+starttls:// or smtps://user:password@host:port"),
+    ] = None
+    smtp_from: Annotated[str | None, _doc("sender of alerts by e-mail")] = None
     shutdown_timeout_s: Annotated[int, _doc("longest wait for open requests at a stop", ge=1)] = 30
 
     @classmethod

@@ -72,15 +72,6 @@ FROM unnest(%(orgs)s::int[], %(environments)s::text[], %(rule_ids)s::uuid[], %(n
                            from_state, to_state, severity, ts, value, reason, place)
 ORDER BY place
 
--- name: insert_deliveries
--- A webhook that is being deleted is left out: its lock is waited for, then the row is gone.
-INSERT INTO deliveries (webhook_id, alert_key, body)
-SELECT n.webhook_id, n.alert_key, jsonb_set(n.body::jsonb, '{receiver}', to_jsonb(w.name))
-FROM unnest(%(webhooks)s::uuid[], %(alert_keys)s::text[], %(bodies)s::text[])
-     WITH ORDINALITY AS n (webhook_id, alert_key, body, place)
-JOIN webhooks w USING (webhook_id)
-ORDER BY n.place FOR KEY SHARE OF w
-
 -- name: bump_versions
 -- In ascending order, under the datasources' locks. A change of states moves the lower half of the
 -- number, one of rules the upper half: so a worker knows what to reload.

@@ -38,7 +38,8 @@ async def add_webhook(plant: Plant) -> str:
 
 async def statuses(plant: Plant) -> list[tuple[str, str]]:
     return await plant.query(
-        "SELECT body ->> 'receiver', body ->> 'status' FROM deliveries ORDER BY delivery_no"
+        "SELECT w.name, n.alert ->> 'status' FROM notices n JOIN webhooks w USING (webhook_id)"
+        " ORDER BY notice_no"
     )
 
 
@@ -79,7 +80,7 @@ def test_when_the_readings_roll_back_so_does_the_alert(database_url: str) -> Non
 
         with pytest.raises(psycopg.errors.DivisionByZero):
             await plant.send_and(fail, ("", 2, HOT))
-        for table in ("alert_events", "deliveries", "alert_states"):
+        for table in ("alert_events", "notices", "alert_states"):
             assert await plant.query(f"SELECT * FROM {table}") == []
         assert await plant.query("SELECT count(*) FROM readings") == [(1,)]
         await plant.send(("", 3, HOT))  # nothing of the lost attempt was remembered

@@ -2,13 +2,16 @@
 
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 from support.moments import at
 
 from alerts import signing
-from alerts.payload import Alert, body, fingerprint
+from alerts.channels import pushed
+from alerts.payload import Alert, body, fingerprint, own_group, shared_group, told
 from alerts.rules import Spec
+from alerts.targeting import Target
 from twin.clock import to_us
 
 STARTED_US = to_us(at("2026-11-20T12:00:00Z"))
@@ -43,12 +46,14 @@ def test_a_firing_alert_in_alertmanagers_shape() -> None:
         "summary": "Too hot: temperature of pump-1 is 92.5",
         "description": "The alert fires when temperature is above 80.",
     }
-    assert body(alert(), "https://twin.example/") == {
+    one = told(alert(), "https://twin.example/")
+    group = own_group("r1", "Too hot", "pump-1")
+    assert body([one], group, "desk", "https://twin.example/") == {
         "version": "4",
         "groupKey": '{}:{alert="r1", device="pump-1"}',
         "truncatedAlerts": 0,
         "status": "firing",
-        "receiver": "",
+        "receiver": "desk",
         "groupLabels": {"alertname": "Too hot", "device": "pump-1"},
         "commonLabels": labels,
         "commonAnnotations": annotations,
@@ -69,8 +74,8 @@ def test_a_firing_alert_in_alertmanagers_shape() -> None:
 
 
 def test_a_resolved_alert_keeps_its_start_and_fingerprint() -> None:
-    firing = body(alert(), "")["alerts"][0]
-    resolved = body(alert(firing=False, value=70.0, ends_us=ENDED_US), "")["alerts"][0]
+    firing = told(alert(), "")
+    resolved = told(alert(firing=False, value=70.0, ends_us=ENDED_US), "")
     assert resolved["status"] == "resolved"
     assert resolved["startsAt"] == firing["startsAt"]
     assert resolved["endsAt"] == "2026-11-20T12:05:00.25Z"
@@ -95,7 +100,7 @@ def test_a_resolved_alert_keeps_its_start_and_fingerprint() -> None:
     ],
 )
 def test_the_description_says_what_the_rule_asks(spec: Spec, text: str) -> None:
-    description = body(alert(spec=spec), "")["alerts"][0]["annotations"]["description"]
+    description = told(alert(spec=spec), "")["annotations"]["description"]
     assert description == f"The alert fires when temperature is {text}."
 
 
@@ -108,8 +113,28 @@ def test_the_fingerprint_is_prometheus_own() -> None:
     assert fingerprint({"name": "value"}) == f"{digest:016x}"
 
 
+def test_a_group_tells_what_its_alerts_have_in_common() -> None:
+    hot = told(alert(), "")
+    cool = told(alert(device="pump-2", firing=False, ends_us=ENDED_US), "")
+    group = shared_group({"severity": "critical", "alertname": 'Too "hot"'})
+    found = body([hot, cool], group, "desk", "")
+    assert found["groupKey"] == '{}:{alertname="Too \\"hot\\"", severity="critical"}'
+    assert found["groupLabels"] == {"severity": "critical", "alertname": 'Too "hot"'}
+    assert found["status"] == "firing"
+    common = {k: v for k, v in hot["labels"].items() if k != "device"}
+    assert found["commonLabels"] == common
+    assert found["commonAnnotations"] == {"description": hot["annotations"]["description"]}
+    assert body([cool], group, "desk", "")["status"] == "resolved"
+
+
+def target(**changes: Any) -> Target:
+    fields = dict.fromkeys(Target.__struct_fields__)
+    fields |= {"webhook_id": "w1", "name": "desk", "type": "webhook", "signature": "twinfeed"}
+    return Target(**{**fields, **changes})
+
+
 def test_a_signed_delivery_can_be_checked_by_its_receiver() -> None:
-    headers = signing.headers("id-1", "s3cret", STARTED_US, b'{"a":1}')
+    headers = signing.headers("id-1", target(secret="s3cret"), STARTED_US, b'{"a":1}')
     assert headers["X-Twinfeed-Delivery"] == "id-1"
     assert headers["X-Twinfeed-Timestamp"] == "1795176000"
     signed = b'1795176000:{"a":1}'
@@ -117,7 +142,28 @@ def test_a_signed_delivery_can_be_checked_by_its_receiver() -> None:
     assert headers["X-Twinfeed-Signature"] == expected
 
 
+@pytest.mark.parametrize("header", [None, "X-Sent-At"])
+def test_a_receiver_of_grafanas_webhooks_can_check_it_too(header: str | None) -> None:
+    to = target(secret="s3cret", signature="grafana", timestamp_header=header)
+    headers = signing.headers("id-1", to, STARTED_US, b"{}")
+    signed = b"{}" if header is None else b"1795176000:{}"
+    expected = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
+    assert headers["X-Grafana-Alerting-Signature"] == expected
+    assert headers.get("X-Sent-At") == (header and "1795176000")
+    assert "X-Twinfeed-Signature" not in headers
+
+
 def test_without_a_secret_there_is_no_signature() -> None:
-    headers = signing.headers("id-1", None, STARTED_US, b"{}")
+    headers = signing.headers("id-1", target(), STARTED_US, b"{}")
     assert "X-Twinfeed-Signature" not in headers
     assert "X-Twinfeed-Timestamp" not in headers
+
+
+def test_an_alertmanager_is_pushed_what_its_api_takes() -> None:
+    hot, cool = told(alert(), "https://t"), told(alert(firing=False, ends_us=ENDED_US), "https://t")
+    body_ = body([hot, cool], own_group("r1", "Too hot", ""), "am", "")
+    firing, resolved = pushed(body_, 30.0, STARTED_US)
+    assert firing["endsAt"] == "2026-11-20T12:02:00Z"
+    assert resolved["endsAt"] == cool["endsAt"]
+    assert firing["labels"] == hot["labels"]
+    assert set(firing) == {"labels", "annotations", "startsAt", "endsAt", "generatorURL"}
