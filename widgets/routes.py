@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import MediaType, Request, Response, Router, delete, get, patch, post
+from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.openapi.datastructures import ResponseSpec
@@ -21,6 +21,7 @@ from twin.principal import Principal
 from widgets.answers import BarAnswer, DoubleAnswer, LineAnswer, SingleAnswer
 from widgets.cache import Body, matches
 from widgets.events import tags_of
+from widgets.forms import Form, negotiate
 from widgets.live import Caller, Watcher, error_body
 from widgets.openapi import AdHocQuestion, SavedQuestion, SpecBody
 from widgets.service import WidgetService
@@ -41,7 +42,10 @@ _ANSWERS = {
 }
 CREDENTIALS = ("authorization", "x-api-key", "x-app-token")
 """Headers that say who asks; equal ones are looked up together."""
-_TAGGED = [ResponseHeader(name="Cache-Control", value="private, no-cache")]
+_TAGGED = [
+    ResponseHeader(name="Cache-Control", value="private, no-cache"),
+    ResponseHeader(name="Vary", value="Accept"),
+]
 
 
 class Widgets(msgspec.Struct, frozen=True, eq=False):
@@ -125,7 +129,8 @@ async def widget_data(
     principal.require("read")
     widget = await widgets.store.get(principal, widget_id)
     spec, at = overridden(widget.spec, request.query_params.multi_items(), widgets.max_points)
-    return _respond(request, await widgets.service.body(spec, principal, at))
+    form = negotiate(request.headers.get("accept"))
+    return _respond(request, await widgets.service.body(spec, principal, at, form), form)
 
 
 @get(
@@ -145,7 +150,8 @@ async def ad_hoc_data(
     principal.require("read")
     pairs = request.query_params.multi_items()
     spec, at = query_spec(widget_type, pairs, widgets.max_points)
-    return _respond(request, await widgets.service.body(spec, principal, at))
+    form = negotiate(request.headers.get("accept"))
+    return _respond(request, await widgets.service.body(spec, principal, at, form), form)
 
 
 @post("/v1/widgets/data", status_code=200, tags=["widgets"])
@@ -208,11 +214,11 @@ async def stream(
     return EventStream(widgets.watcher, widgets.watcher.subscribe(ids, tags, caller))
 
 
-def _respond(request: Ask, body: Body) -> Response[bytes]:
+def _respond(request: Ask, body: Body, form: Form) -> Response[bytes]:
     headers = {"ETag": body.etag}
     if matches(request.headers.get("if-none-match"), body.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    return Response(body.content, media_type=MediaType.JSON, headers=headers)
+    return Response(body.content, media_type=form.media_type, headers=headers)
 
 
 def routes() -> list[Router]:

@@ -5,6 +5,7 @@ cache key but never older. While notifications are lost, changes on other hosts 
 every question then goes to the database.
 """
 
+import asyncio
 from collections.abc import Hashable
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from twin.schema import DatasourceSchema
 from widgets import bars, series, values
 from widgets.answers import Answer, SingleAnswer
 from widgets.cache import NEVER_US, AnswerCache, Body, Entry, body_of
+from widgets.forms import JSON, Form
 from widgets.run import Reader
 from widgets.shown_alert import ShownAlerts, Wearer
 from widgets.spec import WidgetSpec, zone_of
@@ -35,6 +37,8 @@ class Asked(msgspec.Struct, frozen=True):
     extent: Extent | None
     now_us: int
     at_us: int | None
+    zone: ZoneInfo
+    form: Form
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -60,18 +64,22 @@ class WidgetService:
         ground.notifier.on_lost(self._cache.clear)
         ground.notifier.on_lost(self._alerts.clear)
 
-    async def body(self, spec: WidgetSpec, principal: Principal, at: str | None) -> Body:
-        """Return the encoded answer to a spec and its tag.
+    async def body(
+        self, spec: WidgetSpec, principal: Principal, at: str | None, form: Form = JSON
+    ) -> Body:
+        """Return the encoded answer to a spec and its tag; each form has its own.
 
         `at`: text of the moment that stands for now. Raises NotFound for a datasource that is gone
         or another's, Invalid for what the datasource or the bounds do not allow.
         """
-        return (await self.shown(spec, principal, at)).body
+        return (await self.shown(spec, principal, at, form)).body
 
-    async def shown(self, spec: WidgetSpec, principal: Principal, at: str | None) -> Shown:
+    async def shown(
+        self, spec: WidgetSpec, principal: Principal, at: str | None, form: Form = JSON
+    ) -> Shown:
         """Return the answer as `body` does, with what tells whether it still is the answer."""
         schema = await self._schema(spec, principal)
-        asked = self._asked(spec, schema, at)
+        asked = self._asked(spec, schema, at, form)
         seen_us = asked.now_us if asked.at_us is None else asked.at_us
         if not self._ground.notifier.connected:
             return Shown((await self._entry(asked, None)).body(seen_us), schema.no)
@@ -81,8 +89,7 @@ class WidgetService:
         entry = await self._cache.get(key, lambda: self._entry(asked, versions))
         until_us = NEVER_US
         if at is None:
-            zone = zone_of(spec.timezone or schema.timezone)
-            moves_us = self._steady.until(asked.extent, spec, coded, zone, asked.now_us)
+            moves_us = self._steady.until(asked.extent, spec, coded, asked.zone, asked.now_us)
             until_us = min(moves_us, entry.turns(seen_us))
         return Shown(entry.body(seen_us), schema.no, versions, until_us)
 
@@ -102,13 +109,15 @@ class WidgetService:
                 f"The widget's datasource {spec.datasource_id} does not exist (any more)."
             ) from None
 
-    def _asked(self, spec: WidgetSpec, schema: DatasourceSchema, at: str | None) -> Asked:
+    def _asked(
+        self, spec: WidgetSpec, schema: DatasourceSchema, at: str | None, form: Form
+    ) -> Asked:
         zone = zone_of(spec.timezone or schema.timezone)
         now, at_us = now_us(), None if at is None else _at(at, zone)
         extent = None
         if is_windowed(spec):
             extent = resolve(spec, zone, now, at_us, self._ground.settings.max_points)
-        return Asked(spec, schema, extent, now, at_us)
+        return Asked(spec, schema, extent, now, at_us, zone, form)
 
     def _versions(self, no: int) -> tuple[int, ...]:
         cells = self._ground.versions
@@ -122,7 +131,7 @@ class WidgetService:
     @staticmethod
     def _key(asked: Asked, coded: bytes, versions: tuple[int, ...]) -> Hashable:
         extent = asked.extent.key if asked.extent is not None else None
-        return (coded, asked.schema.no, versions, extent, asked.at_us)
+        return (coded, asked.schema.no, versions, extent, asked.at_us, asked.form)
 
     async def _entry(self, asked: Asked, versions: tuple[int, ...] | None) -> Entry:
         wearer = Wearer(asked.schema.no, tuple(asked.spec.keys), asked.spec.device)
@@ -133,11 +142,11 @@ class WidgetService:
             version = None if versions is None else (versions[0], versions[3])
             alert = await self._alerts.now(wearer, version)
         answer = msgspec.structs.replace(answer, alert=alert)
-        fresh = body_of(self._encoder.encode(answer))
+        fresh = await _encoded(asked, answer)
         if not isinstance(answer, SingleAnswer):
             return Entry(fresh)
         stale = msgspec.structs.replace(answer, stale=True)
-        return Entry(fresh, body_of(self._encoder.encode(stale)), stale_us)
+        return Entry(fresh, await _encoded(asked, stale), stale_us)
 
     async def _answer(self, asked: Asked) -> tuple[Answer, int]:
         """Return the answer without its alert, and from when on (µs) it is stale."""
@@ -173,6 +182,13 @@ class WidgetService:
             answer = await bars.device_bar(titled, subjects, window, reader, max_bars)
             return answer, NEVER_US
         return await series.time_bar(titled, subjects, window, reader), NEVER_US
+
+
+async def _encoded(asked: Asked, answer: Answer) -> Body:
+    given = (answer, asked.spec, asked.zone)
+    if asked.form is JSON:  # quick; other forms may take some milliseconds
+        return body_of(JSON.encode(*given))
+    return body_of(await asyncio.to_thread(asked.form.encode, *given))
 
 
 def _at(text: str, zone: ZoneInfo) -> int:

@@ -7,7 +7,7 @@ grid, zone or range it has.
 
 from zoneinfo import ZoneInfo
 
-from twin.clock import SECOND_US
+from twin.clock import DAY_US, SECOND_US
 from widgets.cache import NEVER_US
 from widgets.spec import WidgetSpec
 from widgets.window import Extent, resolve
@@ -47,9 +47,10 @@ def moves_at(extent: Extent, spec: WidgetSpec, zone: ZoneInfo, now_us: int, max_
     """Return the moment (µs) from which on a spec without `to` has another extent.
 
     It may be up to a millisecond early. An extent ends with the bucket that holds now, so it moves
-    at its end at the latest.
+    at its end at the latest; one that is over (yesterday) within two days.
     """
-    same_us, other_us = now_us, extent.to_us
+    same_us = now_us
+    other_us = extent.to_us if extent.to_us > now_us else now_us + 2 * DAY_US
     while other_us - same_us > SECOND_US // 1000:
         # The end comes first for most windows: look just before it once, then halve.
         probe_us = other_us - 1 if other_us == extent.to_us else (same_us + other_us) // 2

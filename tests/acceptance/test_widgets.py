@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 from support.server import Datasource, RunningServer
 
@@ -266,6 +267,36 @@ def test_a_bad_question_is_told_what_is_allowed(
     body = answer.json()
     assert body["errors"][0]["key"] == field
     assert says in body["message"]
+
+
+def test_the_same_data_as_csv_and_arrow(server: RunningServer) -> None:
+    source = plant(server)
+    widget = save(server, source, **HOUR, bucket="15m", device="north")
+    params = {"datasource_id": source.id, "key": "rpm", "device": "north", "bucket": "15m", **HOUR}
+    arrow_type = "application/vnd.apache.arrow.stream"
+    for path, query in ((f"/v1/widgets/{widget['id']}/data", {}), ("/v1/data/line", params)):
+        json = server.get(path, **query)
+        found = {
+            accept: server.client.get(path, params=query, headers=server.auth | {"Accept": accept})
+            for accept in ("text/csv", arrow_type)
+        }
+        assert len({json.headers["etag"], *(a.headers["etag"] for a in found.values())}) == 3
+        assert {a.headers["vary"] for a in (json, *found.values())} == {"Accept"}
+        head, *rows = found["text/csv"].text.splitlines()
+        assert head == "ts,value,min,max"
+        told = [json.json()[name] for name in ("labels", "values", "min", "max")]
+        assert rows == [",".join(map(str, row)) for row in zip(*told, strict=True)]
+        table = pa.ipc.open_stream(found[arrow_type].content).read_all()
+        assert [text(moment) for moment in table.column("ts").to_pylist()] == told[0]
+        assert [table.column(name).to_pylist() for name in ("value", "min", "max")] == told[1:]
+        for accept, answer in found.items():
+            assert answer.headers["content-type"].startswith(accept)
+            known = {"Accept": accept, "If-None-Match": answer.headers["etag"]}
+            again = server.client.get(path, params=query, headers=server.auth | known)
+            assert (again.status_code, again.headers["vary"]) == (304, "Accept")
+            known["Accept"] = "application/json"
+            again = server.client.get(path, params=query, headers=server.auth | known)
+            assert again.status_code == 200
 
 
 def test_without_a_key_nothing_is_shown(server: RunningServer) -> None:
