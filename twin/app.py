@@ -34,6 +34,7 @@ from twin.retention import retention_job
 from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
 from twin.sampling import sampling_job
+from widgets.polls import PollMemory
 from widgets.rollup_job import rollup_job
 from widgets.routes import routes as widget_routes
 
@@ -45,7 +46,7 @@ be most of a commit's latency."""
 def create_app(run: Runtime) -> RsgiServer:
     """Return the application of one worker. Nothing is opened before its lifespan starts."""
     held: list[Ground] = []
-    own, foreign = IngestRoute(), ForeignRoute()
+    own, foreign, polls = IngestRoute(), ForeignRoute(), PollMemory()
 
     async def ground() -> Ground:
         return held[0]
@@ -81,7 +82,7 @@ def create_app(run: Runtime) -> RsgiServer:
             *audit_routes(),
             *datasource_routes(),
             *ingest_routes(),
-            *widget_routes(),
+            *widget_routes(polls),
             *alert_routes(),
         ],
         dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},
@@ -92,7 +93,7 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    return RsgiServer([own, foreign], AccessCounter(app))
+    return RsgiServer([own, foreign], AccessCounter(polls.before(app)))
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:

@@ -24,6 +24,7 @@ from widgets.events import tags_of
 from widgets.forms import Form, negotiate
 from widgets.live import Caller, Watcher, error_body
 from widgets.openapi import AdHocQuestion, SavedQuestion, SpecBody
+from widgets.polls import CACHING, PollMemory
 from widgets.service import WidgetService
 from widgets.spec import overridden, query_spec
 from widgets.store import SavedWidget, WidgetStore
@@ -42,10 +43,7 @@ _ANSWERS = {
 }
 CREDENTIALS = ("authorization", "x-api-key", "x-app-token")
 """Headers that say who asks; equal ones are looked up together."""
-_TAGGED = [
-    ResponseHeader(name="Cache-Control", value="private, no-cache"),
-    ResponseHeader(name="Vary", value="Accept"),
-]
+_TAGGED = [ResponseHeader(name=name, value=value) for name, value in CACHING.items()]
 
 
 class Widgets(msgspec.Struct, frozen=True, eq=False):
@@ -55,6 +53,7 @@ class Widgets(msgspec.Struct, frozen=True, eq=False):
     store: WidgetStore
     service: WidgetService
     watcher: Watcher
+    polls: PollMemory
     max_points: int
 
 
@@ -130,7 +129,10 @@ async def widget_data(
     widget = await widgets.store.get(principal, widget_id)
     spec, at = overridden(widget.spec, request.query_params.multi_items(), widgets.max_points)
     form = negotiate(request.headers.get("accept"))
-    return _respond(request, await widgets.service.body(spec, principal, at, form), form)
+    shown = await widgets.service.shown(spec, principal, at, form)
+    if (await widgets.store.get(principal, widget_id)).spec == widget.spec:
+        widgets.polls.keep(request.scope, principal, shown, form.media_type)
+    return _respond(request, shown.body, form)
 
 
 @get(
@@ -151,7 +153,9 @@ async def ad_hoc_data(
     pairs = request.query_params.multi_items()
     spec, at = query_spec(widget_type, pairs, widgets.max_points)
     form = negotiate(request.headers.get("accept"))
-    return _respond(request, await widgets.service.body(spec, principal, at, form), form)
+    shown = await widgets.service.shown(spec, principal, at, form)
+    widgets.polls.keep(request.scope, principal, shown, form.media_type)
+    return _respond(request, shown.body, form)
 
 
 @post("/v1/widgets/data", status_code=200, tags=["widgets"])
@@ -218,11 +222,15 @@ def _respond(request: Ask, body: Body, form: Form) -> Response[bytes]:
     headers = {"ETag": body.etag}
     if matches(request.headers.get("if-none-match"), body.etag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    return Response(body.content, media_type=form.media_type, headers=headers)
+    headers["Content-Type"] = form.media_type  # as media_type it would get a charset of its own
+    return Response(body.content, headers=headers)
 
 
-def routes() -> list[Router]:
-    """Return the handlers; they share one store and one service, made at the first request."""
+def routes(polls: PollMemory) -> list[Router]:
+    """Return the handlers; they share one store and one service, made at the first request.
+
+    `polls` learns what they answer.
+    """
     made: list[Widgets] = []
 
     async def provide(ground: Ground) -> Widgets:
@@ -230,7 +238,8 @@ def routes() -> list[Router]:
             max_points = ground.settings.max_points
             store, service = WidgetStore(ground), WidgetService(ground)
             watcher = Watcher(ground, store, service)
-            made.append(Widgets(ground, store, service, watcher, max_points))
+            polls.open(ground, service)
+            made.append(Widgets(ground, store, service, watcher, polls, max_points))
         return made[0]
 
     handlers = [

@@ -49,6 +49,11 @@ class Shown(msgspec.Struct, frozen=True):
     versions: tuple[int, ...] | None = None
     until_us: int = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to remember it."""
+        return len(self.body.content)
+
 
 class WidgetService:
     """Widget answers of one worker."""
