@@ -6,19 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.bridge import Bridge
-from support.exposition import eventually
+from support.bridge import WITHIN_S, Bridge
+from support.exposition import eventually as eventually_soon
 from support.mosquitto import Mosquitto, needs_mosquitto
+from support.pages import merged
 from support.server import Datasource, RunningServer, free_port, launch
 from support.stored import learned, stored
 
 pytestmark = needs_mosquitto
 
 T_MS = 1_700_000_000_000
+eventually = partial(eventually_soon, within_s=WITHIN_S)
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +48,6 @@ def total(datasource: Datasource) -> int:
     return learned(datasource)[2]
 
 
-def values(datasource: Datasource) -> dict[str, dict[str, Any]]:
-    """The last values of each device."""
-    found: dict[str, dict[str, Any]] = {}
-    for (device, _), reading in sorted(stored(datasource).items()):
-        found.setdefault(device, {}).update(reading)
-    return found
-
-
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize("qos", [0, 1])
 def test_topics_become_devices_and_payloads_readings(
@@ -79,7 +73,7 @@ def test_topics_become_devices_and_payloads_readings(
         ):
             broker.publish(f"{root}/{topic}", payload, qos=qos)
         eventually(lambda: total(datasource) == 11)
-        found = values(datasource)
+        found = merged(datasource)
     assert found["press1"] == {"n": 2, "temperature": 42.5, "motor.rpm": 1500, "state": "ON"}
     assert found["own"] == {"n": 3}
     assert found["press3"] == {"n": 5}
@@ -102,7 +96,7 @@ def test_templates_decide_otherwise(server: RunningServer, broker: Mosquitto, lo
         broker.publish("t/hall", "3")
         eventually(lambda: total(datasource) == 1)
         (rejected,) = bridge.wait_for("message rejected")
-    assert values(datasource) == {"press@hall": {"speed.value": 3}}
+    assert merged(datasource) == {"press@hall": {"speed.value": 3}}
     assert (rejected["topic"], rejected["reason"]) == ("t/hall", "the topic has no level 3")
 
 
@@ -222,7 +216,7 @@ def test_a_stop_leaves_nothing_half_done(
     server: RunningServer, broker: Mosquitto, log: Path
 ) -> None:
     datasource = server.datasource()
-    count = 20_000
+    count = 5000
     with Bridge(log, datasource, broker.url, "--topic", "stop") as bridge:
         bridge.wait_for("connected")
     broker.publish_lines("stop", readings(range(count)))
@@ -244,7 +238,7 @@ def test_retained_messages_come_once(server: RunningServer, broker: Mosquitto, l
             bridge.wait_for("connected")
             eventually(lambda: total(datasource) >= 1)
             broker.publish("retained/live", "1")
-            eventually(lambda: "live" in values(datasource)[""])
+            eventually(lambda: "live" in merged(datasource)[""])
     assert [v for v in stored(datasource).values() if "level" in v] == [{"level": 7}]
 
 

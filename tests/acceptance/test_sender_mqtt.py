@@ -8,9 +8,9 @@ from pathlib import Path
 
 from support.exposition import eventually
 from support.mosquitto import Mosquitto, needs_mosquitto
-from support.pages import example
+from support.pages import example, merged
 from support.server import RunningServer
-from support.stored import learned, stored
+from support.stored import learned
 
 
 @needs_mosquitto
@@ -25,14 +25,13 @@ def test_the_page_on_mqtt(server: RunningServer, tmp_path: Path) -> None:
         with log.open("wb") as out:
             bridge = subprocess.Popen(["bash", "-ec", script], env=env, stderr=out)
         try:
-            eventually(lambda: '"connected"' in log.read_text())
+            eventually(lambda: '"connected"' in log.read_text(), within_s=60)
             publish = example("mqtt.md", "publish", datasource, **port)
             subprocess.run(["bash", "-ec", publish], check=True, timeout=30)
-            eventually(lambda: learned(datasource)[2] == 2)
+            eventually(lambda: learned(datasource)[2] == 2, within_s=60)
         finally:
             bridge.send_signal(signal.SIGTERM)
             assert bridge.wait(40) == 0, log.read_text()
-    found = {device: {} for device, _ in stored(datasource)}
-    for (device, _), values in stored(datasource).items():
-        found[device] |= values
-    assert found == {"press1": {"temperature": 42.5, "motor.rpm": 1500, "pressure": 1.8}}
+    assert merged(datasource) == {
+        "press1": {"temperature": 42.5, "motor.rpm": 1500, "pressure": 1.8}
+    }

@@ -11,6 +11,9 @@ from typing import Any
 from support.exposition import eventually
 from support.server import Datasource
 
+WITHIN_S = 60.0
+"""It is a process to start: seconds on a busy machine."""
+
 
 class Bridge:
     """The process; its log is one JSON object a line."""
@@ -51,7 +54,10 @@ class Bridge:
 
     def wait_for(self, name: str, count: int = 1) -> list[dict[str, Any]]:
         """Wait until an event was logged so often."""
-        eventually(lambda: self.process.poll() is not None or len(self.events(name)) >= count)
+        eventually(
+            lambda: self.process.poll() is not None or len(self.events(name)) >= count,
+            within_s=WITHIN_S,
+        )
         found = self.events(name)
         assert len(found) >= count, self.text()
         return found
