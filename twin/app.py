@@ -35,6 +35,7 @@ from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
 from twin.sampling import sampling_job
 from widgets.polls import PollMemory
+from widgets.readings.routes import routes as readings_routes
 from widgets.rollup_job import rollup_job
 from widgets.routes import routes as widget_routes
 
@@ -83,6 +84,7 @@ def create_app(run: Runtime) -> RsgiServer:
             *datasource_routes(),
             *ingest_routes(),
             *widget_routes(polls),
+            *readings_routes(),
             *alert_routes(),
         ],
         dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},

@@ -61,6 +61,23 @@ class Outflow:
                 raise Stalled("the client's connection cannot be seen")
         self._unchecked = 0
 
+    def cut(self) -> None:
+        """End the connection: its client sees that the answer did not come to its end.
+
+        Granian would end the body properly, whatever happened.
+        """
+        if self._client is None:
+            return
+        found = next((fd for fd in _descriptors() if _peer(fd) == self._client), None)
+        if found is not None:
+            link = socket.socket(fileno=found)
+            try:
+                link.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is gone
+            finally:
+                link.detach()
+
     def _waiting(self) -> int | None:
         """Return the bytes that the kernel holds for the client; None: not to be known."""
         if self._client is None:

@@ -66,7 +66,10 @@ class RsgiServer:
                     protocol.response_bytes(*answer)
                 return
         bridge = _Bridge(scope, protocol)
-        await self._app(bridge.scope, bridge.receive, bridge.send)
+        try:
+            await self._app(bridge.scope, bridge.receive, bridge.send)
+        finally:
+            bridge.close()
 
 
 class _Bridge:
@@ -143,6 +146,11 @@ class _Bridge:
         if not more:
             self._stream = None  # what ends the answer for the client
             self._is_over.set()
+
+    def close(self) -> None:
+        """Cut a stream that did not come to its end."""
+        if self._stream is not None:
+            self._outflow.cut()
 
 
 class _Lifespan:

@@ -117,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, _doc("most open event streams per worker; above: 503", ge=1)
     ] = 1000
     max_stream_widgets: Annotated[int, _doc("most widgets of an event stream", ge=1, le=1000)] = 100
+    max_exports: Annotated[int, _doc("exports at once, per worker; above: 503", ge=1)] = 2
     query_timeout_ms: Annotated[int, _doc("longest widget query", ge=10)] = 20_000
     rollup_interval_s: Annotated[float, _doc("pause between rollup refreshes", gt=0)] = 60.0
     retention_interval_s: Annotated[float, _doc("pause between retention runs", gt=0)] = 3600.0

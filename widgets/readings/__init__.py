@@ -1,0 +1,1 @@
+"""Raw readings read out: page by page, or whole as a file."""
