@@ -12,6 +12,7 @@ import click
 from twin import __version__, serve
 from twin.db.embedded import EmbeddedServerError
 from twin.errors import StartupError
+from twin.exporter.command import export_command
 from twin.keys.bootstrap import SCOPES, create_key
 from twin.mqtt.command import mqtt_command
 from twin.settings import Settings, describe
@@ -138,6 +139,7 @@ def import_command(file: Path, **options: Any) -> None:
 
 
 cli.add_command(mqtt_command)
+cli.add_command(export_command)
 
 
 @cli.command("demo")
