@@ -7,7 +7,6 @@ slowly skips what came in between.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from uuid import UUID
 
@@ -37,14 +36,17 @@ CHECK_S = 1.0
 RETRY_AFTER_S = 10
 
 Authorise = Callable[[], Awaitable[object]]
+Subject = tuple[int, str, UUID]
+"""A widget as an organisation's environment asks for it: nobody sees what others may see."""
 
 
 class Topic:
     """A widget that somebody watches: its last answer, and when to look again."""
 
-    def __init__(self, widget_id: UUID, principal: Principal) -> None:
-        """Watch a widget for a principal of its environment."""
-        self.widget_id = widget_id
+    def __init__(self, subject: Subject, principal: Principal) -> None:
+        """Watch a widget for a principal, who may not be the one whose it is."""
+        self.subject = subject
+        self.widget_id = subject[2]
         self.principal = principal
         self.subscribers: set[Subscriber] = set()
         self.shown: Shown | None = None
@@ -88,7 +90,7 @@ class Watcher:
         self._ground = ground
         self._store = store
         self._service = service
-        self._topics: dict[UUID, Topic] = {}
+        self._topics: dict[Subject, Topic] = {}
         self._subscribers: set[Subscriber] = set()
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,7 +103,7 @@ class Watcher:
         """
         if len(self._subscribers) >= self._ground.settings.max_stream_subscribers:
             raise Overloaded("Too many streams are open; try again.", retry_after_s=RETRY_AFTER_S)
-        topics = [self._topics.setdefault(id_, Topic(id_, caller.principal)) for id_ in ids]
+        topics = [self._topic(id_, caller.principal) for id_ in ids]
         subscriber = Subscriber(topics, tags, caller)
         for topic in topics:
             topic.subscribers.add(subscriber)
@@ -114,14 +116,19 @@ class Watcher:
         self._look(now_us())
         return subscriber
 
+    def _topic(self, widget_id: UUID, principal: Principal) -> Topic:
+        """Return what all readers of one environment share: whose widget it is, asking decides."""
+        subject = (principal.org_id, principal.environment, widget_id)
+        return self._topics.setdefault(subject, Topic(subject, principal))
+
     async def unsubscribe(self, subscriber: Subscriber) -> None:
         """Forget a reader, and what nobody else watches."""
         self._subscribers.discard(subscriber)
         metrics.STREAM_SUBSCRIBERS.set(len(self._subscribers))
         for topic in subscriber.topics:
             topic.subscribers.discard(subscriber)
-            if not topic.subscribers and self._topics.get(topic.widget_id) is topic:
-                del self._topics[topic.widget_id]
+            if not topic.subscribers and self._topics.get(topic.subject) is topic:
+                del self._topics[topic.subject]
                 if topic.task is not None:
                     topic.task.cancel()
         if not self._subscribers:
@@ -193,8 +200,10 @@ class Watcher:
 
     def _on_change(self, payload: str) -> None:
         """A widget changed on some host, whose versions are not ours."""
-        with contextlib.suppress(KeyError):
-            self._topics[UUID(payload)].is_edited = True
+        changed = UUID(payload)
+        for topic in self._topics.values():
+            if topic.widget_id == changed:
+                topic.is_edited = True
 
 
 def error_body(error: TwinfeedError) -> Body:

@@ -1,5 +1,6 @@
 """Widgets pushed to whoever holds a stream open: /v1/stream."""
 
+import contextlib
 import signal
 import threading
 import time
@@ -157,6 +158,21 @@ def test_what_cannot_be_shown_says_so(server: RunningServer) -> None:
         assert going.id in event["message"]
         source.post({"unknown": 7})
         assert events.until("value", 7)["widget_id"] == widgets[3]
+
+
+def test_a_watched_widget_is_nobody_elses(server: RunningServer) -> None:
+    """Many streams of both, so that each worker holds some: who came first must not matter."""
+    body = {"name": "stranger", "environment": "test"}
+    stranger = server.post("/v1/keys", body).json()["api_key"]
+    widget = save(filled(server, 5))
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            for key, seen in ((stranger, 404), (None, 5)):
+                headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+                events = stack.enter_context(streamed(server, [widget], **headers))
+                event = events.next()
+                assert event is not None
+                assert event.get("status", event.get("value")) == seen
 
 
 @pytest.mark.parametrize(
