@@ -109,11 +109,13 @@ async def close_deleted(ground: Ground) -> None:
 
 
 async def prune(ground: Ground) -> None:
-    """Drop finished deliveries and history that are past keeping."""
+    """Drop finished deliveries, history and silences that are past keeping."""
     sql = load("alerts", "outbox")
     async with ground.pool.connection() as conn:
         await conn.execute(sql["prune_deliveries"], [KEEP_DELIVERIES_DAYS])
         await conn.execute(sql["prune_events"], [KEEP_EVENTS_DAYS])
+        await conn.execute(load("alerts", "silences")["prune_silences"], [KEEP_DELIVERIES_DAYS])
+        await conn.execute(load("alerts", "notices")["forget_told"])
 
 
 def jobs() -> list[Job]:

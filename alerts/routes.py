@@ -1,18 +1,15 @@
 """HTTP: /v1/alerts and /v1/webhooks."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from litestar import delete, get, patch, post
-from litestar.params import Parameter
 
 from alerts.rules import NewRule, RulePatch
-from alerts.store import EventFilter, RuleStore, StateName
+from alerts.store import RuleStore
 from alerts.views import (
     AlertView,
     DeliveryView,
-    EventView,
     NewWebhook,
     WebhookPatch,
     WebhookView,
@@ -22,12 +19,7 @@ from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
 
-From = Annotated[datetime | None, Parameter(query="from", description="readings from this time on")]
-Reached = Annotated[
-    StateName | None, Parameter(query="state", description="the state that was reached")
-]
 DeliveryStatus = Literal["pending", "delivered", "failed"]
-To = Annotated[datetime | None, Parameter(query="to", description="readings before this time")]
 
 
 @post("/v1/alerts", status_code=201, tags=["alerts"])
@@ -48,33 +40,6 @@ async def list_alerts(
     """List alert rules with their states, in the order of their creation."""
     principal.require("read")
     items, total = await RuleStore(ground, principal).page(datasource_id, limit, offset)
-    return Page(items, total, limit, offset)
-
-
-@get("/v1/alerts/events", tags=["alerts"])
-async def list_alert_events(
-    ground: Ground,
-    principal: Principal,
-    alert_id: UUID | None = None,
-    datasource_id: UUID | None = None,
-    device: str | None = None,
-    reached: Reached = None,
-    from_: From = None,
-    to: To = None,
-    limit: Limit = DEFAULT_LIMIT,
-    offset: Offset = 0,
-) -> Page[EventView]:
-    """List transitions, newest first; `state` is the one that was reached."""
-    principal.require("read")
-    wanted = EventFilter(
-        alert_id=alert_id,
-        datasource_id=datasource_id,
-        device=device,
-        state=reached,
-        from_=from_,
-        to=to,
-    )
-    items, total = await RuleStore(ground, principal).events(wanted, limit, offset)
     return Page(items, total, limit, offset)
 
 
@@ -182,7 +147,6 @@ def routes() -> list[Any]:
     return [
         create_alert,
         list_alerts,
-        list_alert_events,
         get_alert,
         patch_alert,
         delete_alert,

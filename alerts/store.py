@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -12,7 +12,7 @@ from alerts.closing import RULE_CHANGED, RULE_DELETED, RULE_DISABLED, bump, clos
 from alerts.held import shown_value
 from alerts.record import Rule
 from alerts.rules import Definition, NewRule, RulePatch, check, defined, patched
-from alerts.views import AlertView, DeviceState, EventView
+from alerts.views import AlertView, DeviceState
 from twin.clock import now_us
 from twin.db.errors import driver_errors
 from twin.db.pool import AsyncConnection
@@ -23,22 +23,10 @@ from twin.principal import Principal
 from twin.schema import DatasourceSchema
 
 Row = tuple[Any, ...]
-StateName = Literal["normal", "pending", "firing"]
 
 NO_ALERT = "There is no alert with this id."
 MAX_STATES = 100
 """Devices shown with a rule."""
-
-
-class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events to list; None = all."""
-
-    alert_id: UUID | None = None
-    datasource_id: UUID | None = None
-    device: str | None = None
-    state: str | None = None
-    from_: datetime | None = None
-    to: datetime | None = None
 
 
 class RuleStore:
@@ -122,48 +110,6 @@ class RuleStore:
                 await bump(conn, [schema.no])
             await announce(self._ground, [schema.no])
 
-    async def events(
-        self, wanted: EventFilter, limit: int, offset: int
-    ) -> tuple[list[EventView], int]:
-        """Return the history, newest first, and how many events match."""
-        if wanted.device is not None and "\x00" in wanted.device:
-            return [], 0  # no device can be called so, and the database would refuse the text
-        values = {
-            **self._scope,
-            "alert_id": wanted.alert_id,
-            "datasource_id": wanted.datasource_id,
-            "device": wanted.device,
-            "state": wanted.state,
-            "from": wanted.from_,
-            "to": wanted.to,
-            "limit": limit,
-            "offset": offset,
-        }
-        with driver_errors():
-            async with self._ground.pool.connection() as conn:
-                total = await _number(conn, self._sql["count_events"], values)
-                rows = await (await conn.execute(self._sql["list_events"], values)).fetchall()
-        return [await self._event(row) for row in rows], total
-
-    async def _event(self, row: Row) -> EventView:
-        id_, alert_id, name, no, datasource_id, device, key, before, state, *rest = row
-        severity, ts, value, reason, created_at = rest
-        return EventView(
-            id=id_,
-            alert_id=alert_id,
-            name=name,
-            datasource_id=datasource_id,
-            device=device,
-            key=key,
-            previous_state=before,
-            state=state,
-            severity=severity,
-            ts=ts,
-            value=await self._shown(no, key, value),
-            reason=reason,
-            created_at=created_at,
-        )
-
     async def _shown(self, no: int, key: str, value: float | None) -> Any:
         """Return a value as its key's kind; as stored where the datasource has just gone."""
         try:
@@ -217,8 +163,11 @@ class RuleStore:
                     state=state,
                     since=since,
                     value=await self._shown(rule.datasource_no, rule.definition.key, value),
+                    acknowledged_at=people[0],
+                    acknowledged_by=people[1],
+                    silenced_until=people[2],
                 )
-                for rule_no, device, state, since, value in found
+                for rule_no, device, state, since, value, *people in found
                 if rule_no == rule.rule_no
             ]
             views.append(_view(rule, states, row[11], row[12]))

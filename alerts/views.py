@@ -18,6 +18,9 @@ class DeviceState(msgspec.Struct, kw_only=True):
     state: str
     since: datetime
     value: Value
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    silenced_until: datetime | None = None
 
 
 class AlertView(msgspec.Struct, kw_only=True):
@@ -46,7 +49,10 @@ class AlertView(msgspec.Struct, kw_only=True):
 
 
 class EventView(msgspec.Struct, kw_only=True):
-    """One transition of the history; `ts` is the causing reading's time."""
+    """One transition of the history; `ts` is the causing reading's time.
+
+    `duration_seconds` is how long the reached state lasted, null while it does.
+    """
 
     id: int
     alert_id: UUID
@@ -60,7 +66,52 @@ class EventView(msgspec.Struct, kw_only=True):
     ts: datetime
     value: Value
     reason: str | None
+    duration_seconds: float | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
     created_at: datetime
+
+
+class Acknowledgement(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /v1/alerts/{id}/acknowledge; no device: all that fire; `by` or the key's name."""
+
+    device: str | None = None
+    by: str | None = None
+
+
+class SilenceAlert(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /v1/alerts/{id}/silence; from `starts_at` (default now) to `until`."""
+
+    until: datetime
+    starts_at: datetime | None = None
+    device: str | None = None
+    comment: str | None = None
+
+
+class NewSilence(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /v1/silences: covers what all fields given of alert, datasource and device name."""
+
+    until: datetime
+    starts_at: datetime | None = None
+    alert_id: UUID | None = None
+    datasource_id: UUID | None = None
+    device: str | None = None
+    comment: str | None = None
+
+
+class SilenceView(msgspec.Struct, kw_only=True):
+    """A silence; `state` is pending, active or expired."""
+
+    id: UUID
+    alert_id: UUID | None
+    datasource_id: UUID | None
+    device: str | None
+    starts_at: datetime
+    until: datetime
+    comment: str | None
+    created_by: str
+    created_at: datetime
+    state: str
 
 
 class NewWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,7 @@ from alerts.rules import Spec
 from alerts.targeting import Target, target_of
 from alerts.targets import check_target, check_url
 from alerts.views import Circuit, DeliveryView, NewWebhook, WebhookPatch, WebhookView
+from twin.audit import record
 from twin.clock import now_us, to_us
 from twin.db.errors import driver_errors
 from twin.db.pool import AsyncConnection
@@ -37,6 +38,7 @@ class WebhookStore:
     def __init__(self, ground: Ground, principal: Principal) -> None:
         """Act for a principal."""
         self._ground = ground
+        self._principal = principal
         self._scope = {"org_id": principal.org_id, "environment": principal.environment}
         self._sql = load("alerts", "webhooks")
         self._outbox_sql = load("alerts", "outbox")
@@ -48,9 +50,12 @@ class WebhookStore:
         most = self._ground.settings.max_webhooks
         given = {**structs.asdict(new), "secret": self._sealed(new.secret)}
         values = {**self._scope, **given, "id": uuid4(), "most": most}
-        row = await self._one("insert_webhook", values)
-        if row is None:
-            raise Conflict(f"An organisation may have {most} webhooks.")
+        with driver_errors():
+            async with self._ground.pool.connection() as conn, conn.transaction():
+                row = await (await conn.execute(self._sql["insert_webhook"], values)).fetchone()
+                if row is None:
+                    raise Conflict(f"An organisation may have {most} webhooks.")
+                await record(conn, self._principal, "create", "webhook", values["id"], new)
         return _view(row)
 
     async def get(self, id_: UUID) -> WebhookView:
@@ -80,6 +85,7 @@ class WebhookStore:
                 values = {**given, "id": id_, "new_secret": patch.secret is not msgspec.UNSET}
                 row = await (await conn.execute(sql["update_webhook"], values)).fetchone()
                 await conn.execute(sql["retry_anew"], values)
+                await record(conn, self._principal, "update", "webhook", id_, patch)
                 if patch.repeat_seconds is not msgspec.UNSET:
                     await conn.execute(sql["repeat_anew"], values)
         return _view(_found(row))
@@ -102,6 +108,7 @@ class WebhookStore:
                 if (await conn.execute(self._sql["delete_webhook"], values)).rowcount == 0:
                     raise NotFound(NO_WEBHOOK)
                 await bump(conn, nos)
+                await record(conn, self._principal, "delete", "webhook", id_)
             await announce(self._ground, nos)
 
     async def deliveries(
@@ -123,8 +130,10 @@ class WebhookStore:
         await self.get(id_)
         values = {"webhook_id": id_, "delivery_id": delivery_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.connection() as conn, conn.transaction():
                 again = await conn.execute(self._outbox_sql["resend"], values)
+                if again.rowcount:
+                    await record(conn, self._principal, "resend", "delivery", delivery_id)
         found = await self._delivery(id_, delivery_id)
         if not again.rowcount:
             raise Conflict("This delivery has not ended: it is tried again by itself.")

@@ -14,8 +14,10 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from alerts.closing import jobs as alert_jobs
 from alerts.delivery import Delivery
+from alerts.history_routes import routes as history_routes
 from alerts.hook import AlertHook
 from alerts.routes import routes as alert_routes
+from alerts.silence_routes import routes as silence_routes
 from ingest.foreign.route import ForeignRoute
 from ingest.http import IngestRoute
 from ingest.routes import routes as ingest_routes
@@ -86,6 +88,8 @@ def create_app(run: Runtime) -> RsgiServer:
             *widget_routes(polls),
             *readings_routes(),
             *alert_routes(),
+            *history_routes(),
+            *silence_routes(),
         ],
         dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},
         exception_handlers={HTTPException: http_errors.handle, Exception: http_errors.handle},

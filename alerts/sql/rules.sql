@@ -45,11 +45,24 @@ WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND d.deleted_at
   AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
 
 -- name: shown_states
--- The devices of each rule that are not normal: firing ones first, then the oldest, so many at most.
-SELECT rule_no, device, state, since, value
+-- The devices of each rule that are not normal: firing ones first, then the oldest, so many at most; with
+-- who acknowledged what fires, and until when they are silenced.
+SELECT s.rule_no, s.device, s.state, s.since, s.value,
+       CASE WHEN s.state = 'firing' THEN e.acknowledged_at END,
+       CASE WHEN s.state = 'firing' THEN e.acknowledged_by END,
+       (SELECT max(q.ends_at) FROM alert_silences q
+        WHERE q.org_id = r.org_id AND q.environment = r.environment AND q.starts_at <= now() AND q.ends_at > now()
+          AND (q.rule_id IS NULL OR q.rule_id = r.id)
+          AND (q.datasource_no IS NULL OR q.datasource_no = r.datasource_no)
+          AND (q.device IS NULL OR q.device = s.device))
 FROM (SELECT s.*, row_number() OVER (PARTITION BY rule_no ORDER BY state = 'firing' DESC, since, device) AS place
       FROM alert_states s WHERE rule_no = ANY(%(rules)s::int[]) AND state <> 'normal') AS s
-WHERE place <= %(most)s ORDER BY rule_no, place
+JOIN alert_rules r USING (rule_no)
+LEFT JOIN LATERAL (
+    SELECT acknowledged_at, acknowledged_by FROM alert_events n
+    WHERE n.rule_id = r.id AND n.device = s.device ORDER BY n.event_id DESC LIMIT 1
+) AS e ON true
+WHERE s.place <= %(most)s ORDER BY s.rule_no, s.place
 
 -- name: open_states
 -- What closing some rules has to end.
@@ -73,27 +86,3 @@ WHERE d.deleted_at IS NOT NULL
   AND EXISTS (SELECT FROM alert_rules r JOIN alert_states s USING (rule_no)
               WHERE r.datasource_no = d.datasource_no AND s.state <> 'normal')
 ORDER BY d.datasource_no LIMIT 100
-
--- name: list_events
-SELECT e.event_id, e.rule_id, e.rule_name, e.datasource_no, d.id, e.device, e.key, e.from_state,
-       e.to_state, e.severity, e.ts, e.value, e.reason, e.created_at
-FROM alert_events e JOIN datasources d USING (datasource_no)
-WHERE e.org_id = %(org_id)s AND e.environment = %(environment)s
-  AND (%(alert_id)s::uuid IS NULL OR e.rule_id = %(alert_id)s)
-  AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
-  AND (%(device)s::text IS NULL OR e.device = %(device)s)
-  AND (%(state)s::text IS NULL OR e.to_state = %(state)s)
-  AND (%(from)s::timestamptz IS NULL OR e.ts >= %(from)s)
-  AND (%(to)s::timestamptz IS NULL OR e.ts < %(to)s)
-ORDER BY e.event_id DESC LIMIT %(limit)s OFFSET %(offset)s
-
--- name: count_events
-SELECT count(*)
-FROM alert_events e JOIN datasources d USING (datasource_no)
-WHERE e.org_id = %(org_id)s AND e.environment = %(environment)s
-  AND (%(alert_id)s::uuid IS NULL OR e.rule_id = %(alert_id)s)
-  AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
-  AND (%(device)s::text IS NULL OR e.device = %(device)s)
-  AND (%(state)s::text IS NULL OR e.to_state = %(state)s)
-  AND (%(from)s::timestamptz IS NULL OR e.ts >= %(from)s)
-  AND (%(to)s::timestamptz IS NULL OR e.ts < %(to)s)

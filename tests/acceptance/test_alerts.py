@@ -74,8 +74,9 @@ def test_from_a_hot_reading_to_a_signed_webhook_and_back(server: RunningServer, 
 
     shown = server.get(f"/v1/alerts/{rule['id']}").json()
     assert shown["state"] == "firing"
+    nobody = {"acknowledged_at": None, "acknowledged_by": None, "silenced_until": None}
     assert shown["states"] == [
-        {"device": "pump-1", "state": "firing", "since": moment, "value": 92.5}
+        {"device": "pump-1", "state": "firing", "since": moment, "value": 92.5, **nobody}
     ]
     send(plant, {"ts": start + 2, "device": "pump-1", "temperature": 60})
     resolved = desk.wait(2)[1]

@@ -4,25 +4,27 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
-from support.plant import Plant, open_plant
+from support.plant import Plant
 from support.receiver import CLOSE_EARLY, DRIP, HANG, receiver
+from support.telling import (
+    COOL,
+    HOT,
+    add_rule,
+    add_webhook,
+    delivering,
+    on_plant,
+    settled,
+    webhooks,
+)
 
 from alerts import delivery, retry
-from alerts.delivery import Delivery
-from alerts.hook import AlertHook
 from alerts.outbox import Outbox, Room
-from alerts.views import NewWebhook, WebhookPatch
-from alerts.webhooks import WebhookStore
+from alerts.views import WebhookPatch
 from twin.errors import Invalid, NotFound
-
-HOT, COOL = {"temperature": 90.0}, {"temperature": 20.0}
 
 
 @pytest.fixture(autouse=True)
@@ -30,51 +32,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backoff from 20 ms, and a look at the outbox every 20 ms."""
     monkeypatch.setattr(retry, "FIRST_PAUSE_US", 20_000)
     monkeypatch.setattr(delivery, "POLL_S", 0.02)
-
-
-def on_plant(url: str, test: Callable[[Plant], Awaitable[None]], **settings: Any) -> None:
-    given = {"webhook_allow_private": True, "webhook_timeout_s": 0.5, **settings}
-
-    async def run() -> None:
-        async with open_plant(url, **given) as plant:
-            await test(plant)
-
-    asyncio.run(run())
-
-
-@asynccontextmanager
-async def delivering(plant: Plant) -> AsyncIterator[Delivery]:
-    """Run the worker, woken by the plant's hook."""
-    async with Delivery(plant.ground) as worker:
-        plant.hook = AlertHook(plant.ground, worker.wake)
-        yield worker
-
-
-def webhooks(plant: Plant) -> WebhookStore:
-    return WebhookStore(plant.ground, plant.principal)
-
-
-async def add_webhook(plant: Plant, url: str, secret: str | None = None) -> UUID:
-    view = await webhooks(plant).create(NewWebhook(name="desk", url=url, secret=secret))
-    return view.id
-
-
-async def add_rule(plant: Plant, *targets: UUID) -> None:
-    await plant.add_rule("greater_than", 80, webhooks=[str(t) for t in targets])
-
-
-async def settled(plant: Plant) -> list[tuple[str, int, int | None, str | None]]:
-    """Return (state, attempts, status, error) of every delivery once none is pending."""
-    async with asyncio.timeout(10):
-        while True:
-            rows = await plant.query(
-                "SELECT state, attempts, last_status, last_error"
-                " FROM deliveries ORDER BY delivery_no"
-            )
-            waiting = await plant.query("SELECT FROM notices")
-            if not waiting and all(row[0] != "pending" for row in rows):
-                return rows
-            await asyncio.sleep(0.01)
 
 
 def test_a_delivery_is_signed_and_told_once(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A webhook receiver for black-box tests: it keeps what it gets and answers 200."""
+"""A webhook receiver for black-box tests: it keeps what it gets and answers 200, or as told."""
 
 import json
 import threading
@@ -14,6 +14,8 @@ class Desk:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.answers: dict[str, int] = {}
+        """Statuses by path; 200 where none is given."""
         self.received: list[tuple[float, dict[str, str], bytes]] = []
         self.changed = threading.Condition()
 
@@ -38,7 +40,7 @@ def open_desk() -> Iterator[Desk]:
             with desk.changed:
                 desk.received.append((time.monotonic(), dict(self.headers), body))
                 desk.changed.notify_all()
-            self.send_response(200)
+            self.send_response(desk.answers.get(self.path, 200))
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import psycopg
 
+from alerts.history import EventFilter, History
 from alerts.hook import AlertHook
 from alerts.rules import NewRule
-from alerts.store import EventFilter, RuleStore
+from alerts.store import RuleStore
 from alerts.views import AlertView, EventView
 from twin.batch import PAGE_SLOTS, Rows
 from twin.clock import now_us, to_datetime
@@ -123,7 +124,7 @@ class Plant:
 
     async def events(self, **wanted: Any) -> list[EventView]:
         """Return the history, oldest first."""
-        items, _ = await self.rules.events(EventFilter(**wanted), 100, 0)
+        items, _ = await History(self.ground, self.principal).page(EventFilter(**wanted), 100, 0)
         return items[::-1]
 
     async def told(self) -> list[tuple[str, float, str]]:

@@ -1,7 +1,5 @@
 """HTTP: /v1/audit, the trail of changes, newest first, as pages of JSON or as CSV."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,6 +9,7 @@ from litestar import get
 from litestar.params import Parameter
 from litestar.response import Stream
 
+from twin.csv_text import lines
 from twin.db.errors import driver_errors
 from twin.db.queries import load
 from twin.ground import Ground
@@ -19,8 +18,6 @@ from twin.principal import Principal
 
 EXPORT_ROWS = 1000
 """Entries read at a time for an export: what of it is in memory."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a cell that begins so for a formula, which a name in it must not become."""
 
 Kind = Annotated[str | None, Parameter(description="of what was changed, such as 'datasource'")]
 Id = Annotated[str | None, Parameter(description="of what was changed")]
@@ -110,7 +107,7 @@ async def export_entries(
 
 
 async def _csv(ground: Ground, values: dict[str, Any]) -> AsyncIterator[str]:
-    yield _lines([Entry.__struct_fields__])
+    yield lines([Entry.__struct_fields__])
     before = None
     while True:
         page = {**values, "before": before, "limit": EXPORT_ROWS, "offset": 0}
@@ -118,23 +115,10 @@ async def _csv(ground: Ground, values: dict[str, Any]) -> AsyncIterator[str]:
             async with ground.pool.connection() as conn:
                 rows = await (await conn.execute(_SQL["list_entries"], page)).fetchall()
         if rows:
-            yield _lines([[_cell(value) for value in row] for row in rows])
+            yield lines(rows)
         if len(rows) < EXPORT_ROWS:
             return
         before = rows[-1][0]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _lines(rows: Any) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(rows)
-    return out.getvalue()
 
 
 def routes() -> list[Any]:
