@@ -16,6 +16,8 @@ from litestar.openapi.spec import (
     Schema,
 )
 
+from widgets.picture.form import BOUNDS
+from widgets.picture.svg import THEMES
 from widgets.spec import CHOICES, FIELDS, OVERRIDES
 
 _TEXT, _WHOLE = OpenAPIType.STRING, OpenAPIType.INTEGER
@@ -79,6 +81,23 @@ class SavedQuestion(Operation):
     def __post_init__(self) -> None:
         """Add the parameters."""
         found = [_query(field) for field in (*OVERRIDES, "at")]
+        self.parameters = [*(self.parameters or []), *found]
+
+
+@dataclass
+class SavedPicture(SavedQuestion):
+    """The same of a picture, with its size and colours."""
+
+    def __post_init__(self) -> None:
+        """Add the parameters."""
+        super().__post_init__()
+        theme = Schema(type=_TEXT, enum=list(THEMES), description="colours; default light")
+        sizes = [
+            Schema(type=_WHOLE, minimum=low, maximum=high, description=f"{name} in pixels")
+            for name, (low, high) in BOUNDS.items()
+        ]
+        schemas = zip(("theme", *BOUNDS), (theme, *sizes), strict=True)
+        found = [Parameter(name=name, param_in="query", schema=s) for name, s in schemas]
         self.parameters = [*(self.parameters or []), *found]
 
 

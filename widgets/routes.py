@@ -23,7 +23,8 @@ from widgets.cache import Body, matches
 from widgets.events import tags_of
 from widgets.forms import Form, negotiate
 from widgets.live import Caller, Watcher, error_body
-from widgets.openapi import AdHocQuestion, SavedQuestion, SpecBody
+from widgets.openapi import AdHocQuestion, SavedPicture, SavedQuestion, SpecBody
+from widgets.picture.form import Picture, picture_of
 from widgets.polls import CACHING, PollMemory
 from widgets.service import WidgetService
 from widgets.spec import overridden, query_spec
@@ -133,6 +134,31 @@ async def widget_data(
     if (await widgets.store.get(principal, widget_id)).spec == widget.spec:
         widgets.polls.keep(request.scope, principal, shown, form.media_type)
     return _respond(request, shown.body, form)
+
+
+@get(
+    "/v1/widgets/{widget_id:uuid}/image.svg",
+    tags=["widgets"],
+    operation_class=SavedPicture,
+    responses={
+        200: ResponseSpec(
+            data_container=str,
+            description="the picture",
+            media_type=Picture.media_type,
+            generate_examples=False,
+        )
+    },
+    response_headers=_TAGGED[:1],
+)
+async def widget_image(
+    widget_id: UUID, request: Ask, principal: Principal, widgets: Widgets
+) -> Response[bytes]:
+    """Draw a saved widget as SVG; the data may be chosen as for its data."""
+    principal.require("read")
+    widget = await widgets.store.get(principal, widget_id)
+    picture, pairs = picture_of(request.query_params.multi_items())
+    spec, at = overridden(widget.spec, pairs, widgets.max_points)
+    return _respond(request, await widgets.service.body(spec, principal, at, picture), picture)
 
 
 @get(
@@ -249,6 +275,7 @@ def routes(polls: PollMemory) -> list[Router]:
         patch_widget,
         delete_widget,
         widget_data,
+        widget_image,
         ad_hoc_data,
         several_data,
         stream,

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
@@ -299,10 +300,42 @@ def test_the_same_data_as_csv_and_arrow(server: RunningServer) -> None:
             assert again.status_code == 200
 
 
+def test_a_picture_of_a_widget(server: RunningServer) -> None:
+    source = plant(server)
+    widget = save(server, source, **HOUR, bucket="15m", device="north", timezone="Europe/Berlin")
+    path = f"/v1/widgets/{widget['id']}/image.svg"
+    answer = server.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+    root = ElementTree.fromstring(answer.content)
+    said = ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"Speed", "1/min", "13:00", "10 Mar 2026, 13:00 – 14:00 · Europe/Berlin"} <= set(said)
+    known = server.auth | {"If-None-Match": answer.headers["etag"]}
+    assert server.client.get(path, headers=known).status_code == 304
+    other = {"theme": "dark", "width": 300, "height": 200, "bucket": "5m"}
+    dark = server.client.get(path, params=other, headers=known)
+    assert dark.status_code == 200
+    assert ElementTree.fromstring(dark.content).get("width") == "300"
+    source.post({"ts": HOUR["from"], "device": "north", "rpm": 9999})
+    assert server.client.get(path, headers=known).status_code == 200
+    for name, value in (("width", "99999"), ("theme", "pink"), ("colour", "red")):
+        refused = server.get(path, **{name: value})
+        assert (refused.status_code, refused.json()["errors"][0]["key"]) == (422, name)
+    for type_, fields in (
+        ("bar", {"group_by": "device"}),
+        ("single", {}),
+        ("double", {"key": None, "primary_key": "rpm", "secondary_key": "state"}),
+    ):
+        saved = save(server, source, type=type_, **fields)
+        picture = server.get(f"/v1/widgets/{saved['id']}/image.svg")
+        assert ElementTree.fromstring(picture.content).tag.endswith("svg"), picture.text
+    assert server.get(f"/v1/widgets/{uuid4()}/image.svg").status_code == 404
+
+
 def test_without_a_key_nothing_is_shown(server: RunningServer) -> None:
     source = plant(server)
     widget = save(server, source)
-    for path in (f"/v1/widgets/{widget['id']}/data", "/v1/widgets", "/v1/data/line"):
+    own = f"/v1/widgets/{widget['id']}"
+    for path in (f"{own}/data", f"{own}/image.svg", "/v1/widgets", "/v1/data/line"):
         answer = server.client.get(path)
         assert answer.status_code == 401
         assert "www-authenticate" in answer.headers

@@ -1,0 +1,1 @@
+"""Pictures of widgets as SVG, for reports and e-mail."""
