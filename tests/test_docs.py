@@ -59,7 +59,7 @@ def test_make_targets_exist(page: str) -> None:
 
 
 def test_the_readme_lists_the_commands() -> None:
-    named = re.findall(r"^\| `twinfeed ([a-z]+)", README, re.MULTILINE)
+    named = re.findall(r"^\| `twinfeed ([a-z-]+)", README, re.MULTILINE)
     assert sorted(named) == sorted(cli.commands)
 
 

@@ -36,6 +36,7 @@ from twin.retention import retention_job
 from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
 from twin.sampling import sampling_job
+from twin.sqlviews.job import sql_views_job
 from widgets.polls import PollMemory
 from widgets.readings.routes import routes as readings_routes
 from widgets.rollup_job import rollup_job
@@ -111,6 +112,7 @@ def background_jobs(ground: Ground) -> list[jobs.Job]:
         retention_job(settings.retention_interval_s),
         rollup_job(settings.rollup_interval_s),
         sampling_job(),
+        sql_views_job(),
     ]
     if not ground.capabilities.hypertables:
         found.append(partition_job())

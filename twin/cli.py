@@ -16,6 +16,7 @@ from twin.exporter.command import export_command
 from twin.keys.bootstrap import SCOPES, create_key
 from twin.mqtt.command import mqtt_command
 from twin.settings import Settings, describe
+from twin.sqlviews.command import sql_user_group
 
 _URL_HELP = "PostgreSQL or TimescaleDB URL; without one the embedded database is used."
 
@@ -140,6 +141,7 @@ def import_command(file: Path, **options: Any) -> None:
 
 cli.add_command(mqtt_command)
 cli.add_command(export_command)
+cli.add_command(sql_user_group)
 
 
 @cli.command("demo")
