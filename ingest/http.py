@@ -18,10 +18,10 @@ from ingest.inflate import Inflater
 from ingest.options import parse_options
 from ingest.service import IngestService
 from twin import http_errors, metrics
-from twin.clock import now_us
+from twin.auth import ingest_grant
 from twin.errors import Overloaded, Unauthorized, Unreadable, UnsupportedMedia
 from twin.ground import Ground
-from twin.keys.directory import IngestGrant
+from twin.keys.grants import IngestGrant
 from twin.rsgi import Answer
 
 PREFIX = "/ingest/"
@@ -70,7 +70,7 @@ class IngestRoute:
         if self._ground is None or self._service is None:
             raise Overloaded("The server is starting.", retry_after_s=1)
         headers = dict(scope.headers.items())
-        grant = await self._grant(scope.path[len(PREFIX) :], headers)
+        grant = await self._grant(scope.path[len(PREFIX) :], headers, scope.client)
         content_type = headers.get("content-type", "")
         format_ = find_format(content_type)
         if format_ is None:
@@ -82,8 +82,12 @@ class IngestRoute:
         if format_ is not None:
             charset = find_charset(content_type)
             pieces = self._pieces(protocol, length, encoding, is_streamed=format_.is_streamed)
+            if grant.is_paced:
+                pieces = self._service.counted(grant, pieces)
             return await self._service.ingest_stream(grant, format_, charset, pieces, options)
         raw = await read_body(protocol, length, settings.max_body_bytes)
+        if grant.is_paced:
+            self._service.count_bytes(grant, len(raw))
         body = decompress(raw, encoding, settings.max_decompressed_bytes)
         return await self._service.ingest_json(grant, body, options)
 
@@ -97,13 +101,13 @@ class IngestRoute:
         expanded = settings.max_stream_bytes if is_streamed else settings.max_decompressed_bytes
         return body_pieces(protocol, length, most, Inflater(encoding, expanded))
 
-    async def _grant(self, datasource_id: str, headers: dict[str, str]) -> IngestGrant:
+    async def _grant(self, datasource_id: str, headers: dict[str, str], peer: str) -> IngestGrant:
         assert self._ground is not None
+        assert self._service is not None
         secret = ingest_secret(headers)
         if not secret:
             raise Unauthorized("Send the datasource's ingest key: Authorization: Bearer tfi_….")
-        keys = self._ground.keys
-        grant = keys.cached_ingest(secret, now_us()) or await keys.ingest(secret)
+        grant = await ingest_grant(self._ground, secret, headers, peer)
         if str(grant.datasource_id) != datasource_id.lower():
             try:
                 same = UUID(datasource_id) == grant.datasource_id
@@ -111,6 +115,8 @@ class IngestRoute:
                 same = False
             if not same:
                 raise Unauthorized("The ingest key does not belong to this datasource.")
+        if grant.is_paced:
+            self._service.check_pace(grant)
         return grant
 
 

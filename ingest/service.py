@@ -29,7 +29,7 @@ from twin.db.errors import driver_errors
 from twin.db.partitions import Partitions
 from twin.errors import ItemError, NotFound, Overloaded, TwinfeedError, Unauthorized
 from twin.ground import Ground
-from twin.keys.directory import IngestGrant
+from twin.keys.grants import IngestGrant
 from twin.notify import DATA_TOPIC, decode_numbers, encode_numbers
 from twin.schema import DatasourceSchema, Wanted
 
@@ -61,6 +61,8 @@ class IngestService:
         self._codecs: dict[int, FastCodec] = {}
         self._zones: dict[str, ZoneInfo] = {}
         self._changed: set[int] = set()
+        self._paced: dict[int, IngestGrant] = {}
+        """Datasources with a limit that sent something: their readings go on their account."""
         self._buffer = Buffer(
             settings.max_buffer_rows, settings.max_buffer_bytes, settings.max_batch_rows
         )
@@ -103,6 +105,23 @@ class IngestService:
             self._teller.cancel()
             await asyncio.gather(self._teller, return_exceptions=True)
             await self._tell()
+
+    def check_pace(self, grant: IngestGrant) -> None:
+        """Raise RateLimited for a datasource that is ahead of its limits; else its readings count."""
+        self._ground.limits.check_pace(grant, now_us())
+        self._paced[grant.datasource_no] = grant
+
+    def count_bytes(self, grant: IngestGrant, size: int) -> None:
+        """Put a body's bytes on the account of a datasource with a limit."""
+        self._ground.limits.spend(grant, now_us(), size=size)
+
+    async def counted(
+        self, grant: IngestGrant, pieces: AsyncIterator[bytes]
+    ) -> AsyncIterator[bytes]:
+        """Pass a streamed body on, its bytes put on the datasource's account as they come."""
+        async for piece in pieces:
+            self.count_bytes(grant, len(piece))
+            yield piece
 
     async def ingest_json(
         self, grant: IngestGrant, body: bytes, options: Options
@@ -230,6 +249,9 @@ class IngestService:
         self._buffer.put(pending)
         metrics.BUFFER_ROWS.set(self._buffer.rows)
         await pending.done
+        paced = self._paced.get(block.datasource_no) if self._paced else None
+        if paced is not None:
+            self._ground.limits.spend(paced, now_us(), readings=block.readings)
 
     async def _schema(self, grant: IngestGrant) -> DatasourceSchema:
         schema = self._ground.schemas.current(grant.datasource_no)

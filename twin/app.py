@@ -24,14 +24,17 @@ from ingest.routes import routes as ingest_routes
 from ingest.service import IngestService
 from twin import __version__, health, http_errors, jobs, logs, pages, runtime
 from twin.access import AccessCounter
+from twin.applications.routes import routes as application_routes
 from twin.audit.routes import routes as audit_routes
 from twin.auth import provide_principal
 from twin.datasources.routes import routes as datasource_routes
 from twin.db.partition_job import partition_job
 from twin.docs_page import docs_page, openapi_document
+from twin.gate import Gate, gate_jobs
 from twin.ground import Ground, open_ground
 from twin.housekeeping import housekeeping_jobs
 from twin.keys.routes import routes as key_routes
+from twin.organisations.routes import routes as organisation_routes
 from twin.retention import retention_job
 from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
@@ -60,7 +63,12 @@ def create_app(run: Runtime) -> RsgiServer:
         settings = run.settings
         async with (
             open_ground(
-                settings, run.database_url, run.capabilities, run.versions_path, run.secret_keys
+                settings,
+                run.database_url,
+                run.capabilities,
+                run.versions_path,
+                run.secret_keys,
+                run.limits_path,
             ) as opened,
             Delivery(opened) as delivery,
         ):
@@ -83,6 +91,8 @@ def create_app(run: Runtime) -> RsgiServer:
             openapi_document,
             *pages.routes(),
             *key_routes(),
+            *application_routes(),
+            *organisation_routes(),
             *audit_routes(),
             *datasource_routes(),
             *ingest_routes(),
@@ -100,7 +110,7 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    return RsgiServer([own, foreign], AccessCounter(polls.before(app)))
+    return RsgiServer([own, foreign], AccessCounter(Gate(polls.before(app), held)))
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:
@@ -109,6 +119,7 @@ def background_jobs(ground: Ground) -> list[jobs.Job]:
     found = [
         *alert_jobs(),
         *housekeeping_jobs(),
+        *gate_jobs(),
         retention_job(settings.retention_interval_s),
         rollup_job(settings.rollup_interval_s),
         sampling_job(),
@@ -125,7 +136,8 @@ def application() -> RsgiServer:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     run = runtime.from_environment()
     logs.configure(run.settings.log_level)
-    os.environ.pop("TWINFEED_ADMIN_KEY", None)
+    for secret in ("TWINFEED_ADMIN_KEY", "TWINFEED_SECRET_KEY"):
+        os.environ.pop(secret, None)
     return create_app(run)
 
 

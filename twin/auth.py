@@ -6,28 +6,116 @@ reads: a browser repeats such a password on its own, and must not change anythin
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from litestar import Request
 
-from twin.errors import Unauthorized
+from twin.clock import now_us
+from twin.errors import Forbidden, Unauthorized
 from twin.ground import Ground
+from twin.keys.grants import ApplicationGrant, IngestGrant
 from twin.principal import Principal
 
+NO_KEY = "Send a management key: Authorization: Bearer tf_live_…."
 READS = "reads"
 """An `opt` of routes whose POST changes nothing: HTTP Basic will do there too."""
 
 
-async def provide_principal(request: Request[Any, Any, Any], ground: Ground) -> Principal:
+CALLER = "twinfeed.caller"
+"""Where `twin/gate.py` puts a request's caller, or why there is none, in the request's scope."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who makes a request: a key's principal, and the application it came through if it said so."""
+
+    principal: Principal
+    application: ApplicationGrant | None = None
+    is_basic: bool = False
+    """By a password that a browser repeats on its own: such a request only reads."""
+
+
+async def provide_principal(request: Request[Any, Any, Any]) -> Principal:
     """Return the principal of a request's key. Raises Unauthorized."""
-    secret = management_secret(
-        request.headers.get("authorization"), request.headers.get("x-api-key")
-    )
-    if not secret and (request.method in ("GET", "HEAD") or request.route_handler.opt.get(READS)):
-        secret = basic_password(request.headers.get("authorization"))
+    caller = request.scope.get(CALLER)
+    if isinstance(caller, Unauthorized):
+        raise caller
+    if not isinstance(caller, Caller) or (
+        caller.is_basic
+        and request.method not in ("GET", "HEAD")
+        and not request.route_handler.opt.get(READS)
+    ):
+        raise Unauthorized(NO_KEY)
+    return caller.principal
+
+
+async def found_again(request: Request[Any, Any, Any], ground: Ground) -> Principal:
+    """Return the principal of a request that lasts, as its key stands now. Raises as `find_caller`."""
+    caller = request.scope.get(CALLER)
+    address = caller.principal.address if isinstance(caller, Caller) else ""
+    return (await find_caller(ground, request.headers, address)).principal
+
+
+async def find_caller(ground: Ground, headers: Mapping[str, str], address: str) -> Caller:
+    """Return who makes a request with these headers (names in lower case) from an address.
+
+    Costs no query once the keys are known to this worker. Raises Unauthorized; RateLimited for an
+    address that guesses; Forbidden for an application token that is missing or not the organisation's.
+    """
+    authorization = headers.get("authorization")
+    secret = management_secret(authorization, headers.get("x-api-key"))
+    is_basic = not secret
+    if is_basic:
+        secret = basic_password(authorization)
     if not secret:
-        raise Unauthorized("Send a management key: Authorization: Bearer tf_live_….")
-    return await ground.keys.management(secret)
+        raise Unauthorized(NO_KEY)
+    now = now_us()
+    principal = ground.keys.cached_management(secret, now)
+    if principal is None:
+        ground.limits.check_address(address, now)
+        try:
+            principal = await ground.keys.management(secret)
+        except Unauthorized:
+            ground.limits.note_failure(address, now)
+            raise
+    principal = msgspec.structs.replace(principal, address=address)
+    token = headers.get("x-app-token", "").strip()
+    application = await _application(ground, principal, token)
+    return Caller(principal, application, is_basic)
+
+
+async def _application(ground: Ground, principal: Principal, token: str) -> ApplicationGrant | None:
+    if not token:
+        if principal.requires_application:
+            raise Forbidden(
+                "This organisation requires an application token: send X-App-Token: tfa_…."
+            )
+        return None
+    found = await ground.keys.application(token)
+    if found is None or not principal.owns(found.org_id, found.environment):
+        raise Forbidden("The application token is not valid.")
+    return found
+
+
+async def ingest_grant(
+    ground: Ground, secret: bytes, headers: Mapping[str, str], peer: str
+) -> IngestGrant:
+    """Return the grant of an ingest key. Raises Unauthorized; RateLimited for a guessing address.
+
+    A key that this worker knows costs one look into memory, from wherever it comes.
+    """
+    now = now_us()
+    grant = ground.keys.cached_ingest(secret, now)
+    if grant is not None:
+        return grant
+    address = ground.proxies.client(peer, lambda: headers.get("x-forwarded-for", ""))
+    ground.limits.check_address(address, now)
+    try:
+        return await ground.keys.ingest(secret)
+    except Unauthorized:
+        ground.limits.note_failure(address, now)
+        raise
 
 
 def management_secret(authorization: str | None, api_key: str | None) -> str:

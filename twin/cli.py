@@ -1,9 +1,7 @@
 """The command `twinfeed`."""
 
-import functools
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,11 @@ from twin import __version__, serve
 from twin.db.embedded import EmbeddedServerError
 from twin.errors import StartupError
 from twin.exporter.command import export_command
-from twin.keys.bootstrap import SCOPES, create_key
+from twin.keys.commands import keys_group, orgs_group
 from twin.mqtt.command import mqtt_command
+from twin.options import database_options
 from twin.settings import Settings, describe
 from twin.sqlviews.command import sql_user_group
-
-_URL_HELP = "PostgreSQL or TimescaleDB URL; without one the embedded database is used."
 
 
 def main() -> None:
@@ -44,22 +41,12 @@ def _settings_help() -> str:
     return "\b\nEvery setting is an environment variable:\n" + "\n".join(lines)
 
 
-def database_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --data-dir and --database-url."""
-
-    @click.option("--data-dir", help="Directory of the embedded database.")
-    @click.option("--database-url", help=_URL_HELP)
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        command(*args, **kwargs)
-
-    return wrapped
-
-
 @cli.command("serve", epilog=_settings_help())
 @click.option("--host", help="Address to listen on [127.0.0.1].")
 @click.option("--port", type=int, help="Port to listen on [8000].")
 @click.option("--workers", type=int, help="Worker processes [1].")
+@click.option("--tls-cert", help="Certificate chain, PEM: serve HTTPS.")
+@click.option("--tls-key", help="Its private key, PEM.")
 @click.option("--log-level", help="debug, info, warning or error [info].")
 @database_options
 def serve_command(**flags: object) -> None:
@@ -77,49 +64,8 @@ def migrate_command(**flags: object) -> None:
     click.echo(f"The database is up to date: {found.home}, PostgreSQL {found.server_version}.")
 
 
-@cli.group("keys")
-def keys_group() -> None:
-    """Management keys."""
-
-
-@keys_group.command("create")
-@click.option("--name", required=True, help="What the key is for.")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(SCOPES),
-    default=("read", "write"),
-    help="May be given several times [read, write].",
-)
-@click.option("--environment", type=click.Choice(["live", "test"]), default="live")
-@click.option("--tenant", help="The organisation's tenant id [the first organisation].")
-@click.option("--rate-limit", type=click.IntRange(1), help="Requests per clock hour [none].")
-@click.option("--expires-in-days", type=click.IntRange(1, 36500))
-@database_options
-def keys_create(
-    name: str,
-    scopes: tuple[str, ...],
-    environment: str,
-    tenant: str | None,
-    rate_limit: int | None,
-    expires_in_days: int | None,
-    **flags: object,
-) -> None:
-    """Create a management key and print it, once. Works while the server runs."""
-    settings = Settings.from_env(os.environ, **flags)
-    with serve.database(settings) as url:
-        serve.prepare_database(settings, url)
-        key = create_key(
-            url,
-            name=name,
-            scopes=scopes,
-            environment=environment,
-            tenant_id=tenant,
-            rate_limit=rate_limit,
-            expires_in_days=expires_in_days,
-        )
-    click.echo(key.api_key)
+cli.add_command(keys_group)
+cli.add_command(orgs_group)
 
 
 @cli.command("import")

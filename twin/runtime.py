@@ -35,6 +35,11 @@ class Runtime(msgspec.Struct, frozen=True):
         """The file of shared versions, or None for one process on its own."""
         return self.directory / "versions" if self.directory else None
 
+    @property
+    def limits_path(self) -> Path | None:
+        """The file of shared counters, likewise."""
+        return self.directory / "limits" if self.directory else None
+
 
 class _Saved(msgspec.Struct):
     main_pid: int

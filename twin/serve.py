@@ -6,6 +6,7 @@ acknowledged is committed before that.
 
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +22,7 @@ from granian.server.mp import MPServer
 from psycopg.conninfo import conninfo_to_dict
 
 from twin import logs, runtime
+from twin.addresses import TrustedProxies
 from twin.db.capabilities import Capabilities
 from twin.db.embedded import EmbeddedServer, running_url
 from twin.db.migrate import migrate
@@ -76,7 +78,8 @@ def prepare_secrets(settings: Settings, url: str) -> list[str]:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises StartupError, EmbeddedServerError."""
     with ready(settings) as server:
-        click.echo(f"Twinfeed listens on http://{settings.host}:{settings.port}")
+        scheme = "https" if settings.tls_cert else "http"
+        click.echo(f"Twinfeed listens on {scheme}://{settings.host}:{settings.port}")
         server.serve()
 
 
@@ -85,6 +88,8 @@ def ready(settings: Settings) -> Iterator[MPServer]:
     """Start the database and give the server on it, whose `serve()` blocks until a signal."""
     logs.configure(settings.log_level)
     _check_address(settings.host, settings.port)
+    _check_tls(settings)
+    TrustedProxies(settings.trusted_proxies)  # or raises
     signal.signal(signal.SIGTERM, _stop_start)  # until the server sets its own handler
     with (
         database(settings, own=True) as url,
@@ -105,6 +110,22 @@ def _check_address(host: str, port: int) -> None:
     except OSError as exc:
         reason = exc.strerror or exc
         raise StartupError(f"Cannot listen on {host}, port {port}: {reason}.") from exc
+
+
+def _check_tls(settings: Settings) -> None:
+    """Raise StartupError for a certificate and key that cannot be served with."""
+    if not settings.tls_cert and not settings.tls_key:
+        return
+    if not (settings.tls_cert and settings.tls_key):
+        raise StartupError("TLS needs both TWINFEED_TLS_CERT and TWINFEED_TLS_KEY.")
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # Without an answer to give, a key with a passphrase would ask for it on the terminal.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password=str)
+    except (OSError, ValueError) as exc:  # an SSLError is an OSError
+        raise StartupError(
+            f"TWINFEED_TLS_CERT and TWINFEED_TLS_KEY cannot be used: {exc}."
+        ) from exc
 
 
 def _stop_start(_number: int, _frame: object) -> NoReturn:
@@ -141,4 +162,6 @@ def http_server(settings: Settings, versions: Versions) -> MPServer:
         respawn_interval=0.5,
         workers_kill_timeout=settings.shutdown_timeout_s,
         process_name=None,
+        ssl_cert=Path(settings.tls_cert) if settings.tls_cert else None,
+        ssl_key=Path(settings.tls_key) if settings.tls_key else None,
     )

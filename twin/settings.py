@@ -59,6 +59,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "unset: one is made"
         ),
     ] = None
+    tls_cert: Annotated[
+        str | None, _doc("certificate chain, a PEM file; with the key: serve HTTPS")
+    ] = None
+    tls_key: Annotated[str | None, _doc("private key of the certificate, a PEM file")] = None
     trusted_proxies: Annotated[
         str,
         _doc("addresses and networks, with commas between, whose X-Forwarded-For names the client"),
@@ -112,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_failed_auth: Annotated[
         int,
         _doc("most requests with an invalid key per address and clock minute; above: 429", ge=1),
-    ] = 300
+    ] = 3000
     max_stream_subscribers: Annotated[
         int, _doc("most open event streams per worker; above: 503", ge=1)
     ] = 1000

@@ -13,8 +13,7 @@ from typing import Any
 
 import msgspec
 
-from twin.auth import management_secret
-from twin.errors import TwinfeedError
+from twin.auth import CALLER, Caller
 from twin.ground import Ground
 from twin.principal import Principal
 from twin.rsgi import AsgiApp
@@ -82,7 +81,7 @@ class PollMemory:
 
         async def serve(scope: Any, receive: Any, send: Any) -> None:
             template = _template(scope)
-            kept = await self._find(scope) if template is not None else None
+            kept = self._find(scope) if template is not None else None
             if kept is None:
                 await app(scope, receive, send)
                 return
@@ -104,14 +103,14 @@ class PollMemory:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body.content})
 
-    async def _find(self, scope: Any) -> _Kept | None:
+    def _find(self, scope: Any) -> _Kept | None:
         """Return what is remembered and still right for who asks."""
         if self._service is None or not self._kept:
             return None
-        principal = await self._principal(scope)
-        if principal is None:
+        caller = scope.get(CALLER)  # the gate in front has asked for it
+        if not isinstance(caller, Caller):
             return None
-        key = _question(scope, principal)
+        key = _question(scope, caller.principal)
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -120,17 +119,6 @@ class PollMemory:
             return None
         self._kept.move_to_end(key)
         return kept
-
-    async def _principal(self, scope: Any) -> Principal | None:
-        """Return who asks, if the route would let him; it says what is wrong otherwise."""
-        authorization, key = _header(scope, b"authorization"), _header(scope, b"x-api-key")
-        secret = management_secret(authorization, key)
-        if not secret or self._ground is None:
-            return None
-        try:
-            return await self._ground.keys.management(secret)
-        except TwinfeedError:
-            return None
 
     def _forget(self, key: Hashable) -> None:
         kept = self._kept.pop(key, None)

@@ -13,7 +13,7 @@ from litestar.params import Body as BodyOf
 from litestar.params import Parameter
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
-from twin.auth import provide_principal
+from twin.auth import found_again
 from twin.errors import TwinfeedError
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
@@ -235,7 +235,7 @@ async def stream(
     principal.require("read")
 
     async def authorise() -> None:
-        (await provide_principal(request, widgets.ground)).require("read")
+        (await found_again(request, widgets.ground)).require("read")
 
     ids = stream_ids(shown, widgets.ground.settings.max_stream_widgets)
     tags = tags_of(request.headers.get("last-event-id"), len(ids))

@@ -10,7 +10,7 @@ from ingest.http import ingest_secret
 from ingest.readings import Context, Reading
 from ingest.service import IngestService, Outcome
 from twin.errors import TwinfeedError
-from twin.keys.directory import IngestGrant
+from twin.keys.grants import IngestGrant
 from twin.rsgi import Answer
 from twin.schema import DatasourceSchema
 from twin.settings import Settings
@@ -52,6 +52,11 @@ class Intake:
         self._service = service
         self._grant = grant
         self.settings = settings
+
+    def count_bytes(self, size: int) -> None:
+        """Put the body's bytes on the account of a datasource with a limit."""
+        if self._grant.is_paced:
+            self._service.count_bytes(self._grant, size)
 
     async def take(self, parse: Parse, *, strict: bool = False) -> Outcome:
         """Commit what `parse` makes of the request; `strict`: all or nothing. Raises TwinfeedError."""

@@ -14,7 +14,7 @@ from ingest.foreign import influx_query, influx_write, otlp, prometheus, thingsb
 from ingest.foreign.protocol import Endpoint, Intake, Request, WrongMethod
 from ingest.service import IngestService
 from twin import http_errors, metrics
-from twin.clock import now_us
+from twin.auth import ingest_grant
 from twin.errors import Overloaded, Unauthorized, Unreadable
 from twin.ground import Ground
 from twin.rsgi import Answer
@@ -50,7 +50,7 @@ class ForeignRoute:
         params = dict(parse_qsl(scope.query_string, keep_blank_values=True))
         request = Request(scope.method, scope.path, params, dict(scope.headers.items()))
         try:
-            status, headers, body = await self._answer(endpoint, request, protocol)
+            status, headers, body = await self._answer(endpoint, request, protocol, scope.client)
         except Disconnected:
             return None
         except Exception as exc:
@@ -65,7 +65,9 @@ class ForeignRoute:
             metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
         return status, headers, body if scope.method != "HEAD" else b""
 
-    async def _answer(self, endpoint: Endpoint, request: Request, protocol: HTTPProtocol) -> Answer:
+    async def _answer(
+        self, endpoint: Endpoint, request: Request, protocol: HTTPProtocol, peer: str
+    ) -> Answer:
         if request.method not in endpoint.methods:
             raise WrongMethod
         if self._ground is None or self._service is None:
@@ -76,11 +78,14 @@ class ForeignRoute:
             secret = endpoint.secret(request)
             if not secret:
                 raise Unauthorized("Send the datasource's ingest key (tfi_…) as token or password.")
-            keys = self._ground.keys
-            grant = keys.cached_ingest(secret, now_us()) or await keys.ingest(secret)
+            grant = await ingest_grant(self._ground, secret, request.headers, peer)
+            if grant.is_paced:
+                self._service.check_pace(grant)
             intake = Intake(self._service, settings, grant)
         if request.method == "POST":
             raw = await read_body(protocol, _length(request), settings.max_body_bytes)
+            if intake is not None:
+                intake.count_bytes(len(raw))
             encoding = request.headers.get("content-encoding", "")
             request.body = endpoint.decode(raw, encoding, settings.max_decompressed_bytes)
         return await endpoint.answer(request, intake)

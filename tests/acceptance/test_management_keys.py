@@ -68,19 +68,31 @@ def test_created_listed_and_read(server: RunningServer, admin: Ask) -> None:
     assert len(key["api_key"]) == 8 + 64
     assert key["scopes"] == ["read", "write"]
     assert (key["rate_limit"], key["environment"], key["expires_at"]) == (1000, "live", None)
+    assert admin("GET", f"/v1/keys/{key['key_id']}").json() == {
+        k: v for k, v in key.items() if k != "api_key"
+    }
     listed = admin("GET", "/v1/keys").json()
     assert listed.keys() == {"keys", "total"}
     assert listed["total"] == len(listed["keys"])
     shown = next(k for k in listed["keys"] if k["key_id"] == key["key_id"])
     assert shown == {k: v for k, v in key.items() if k != "api_key"}
-    assert admin("GET", f"/v1/keys/{key['key_id']}").json() == shown
     first = next(k for k in listed["keys"] if k["name"] == "First admin key")
     assert first["rate_limit"] is None
     assert statuses(server, key["api_key"]) == {200}
     page = admin("GET", "/v1/keys?limit=1&offset=1").json()
-    assert page["keys"] == listed["keys"][1:2]
+    assert [k["key_id"] for k in page["keys"]] == [listed["keys"][1]["key_id"]]
     assert page["total"] == listed["total"]
     assert admin("GET", "/v1/keys?limit=1001").status_code == 422
+
+
+def test_usage_is_written_later(server: RunningServer, admin: Ask) -> None:
+    key = new_key(admin)
+    assert (key["usage_count"], key["last_used_at"]) == (0, None)
+    for _ in range(3):
+        assert statuses(server, key["api_key"]) == {200}
+    url = f"/v1/keys/{key['key_id']}"
+    until(lambda: admin("GET", url).json()["usage_count"] == 36)  # both workers have told
+    assert admin("GET", url).json()["last_used_at"] >= key["created_at"]
 
 
 def test_disabled_and_enabled(server: RunningServer, admin: Ask) -> None:

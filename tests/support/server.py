@@ -118,6 +118,7 @@ def launch(
         "TWINFEED_PORT": str(port),
         "TWINFEED_WORKERS": str(workers),
         "TWINFEED_WEBHOOK_ALLOW_PRIVATE": "true",
+        "TWINFEED_MAX_FAILED_AUTH": "1000000",
         **{f"TWINFEED_{name.upper()}": value for name, value in settings.items()},
     }
     if database_url:

@@ -16,6 +16,7 @@ Description = Annotated[str, Meta(max_length=2000)]
 RetentionDays = Annotated[int, Meta(ge=1, le=36_500)]
 ExpiresInDays = Annotated[int, Meta(ge=1, le=36_500)]
 GraceSeconds = Annotated[int, Meta(ge=0, le=30 * 86_400)]
+PerSecond = Annotated[float, Meta(gt=0, le=1e12)]
 Text = Annotated[str, Meta(max_length=200)]
 
 
@@ -35,6 +36,8 @@ class NewDatasource(msgspec.Struct, forbid_unknown_fields=True):
     description: Description | None = None
     timezone: str = "UTC"
     retention_days: RetentionDays | None = None
+    readings_per_second: PerSecond | None = None
+    bytes_per_second: PerSecond | None = None
     data_keys: list[NewDataKey] = []
 
 
@@ -45,6 +48,8 @@ class DatasourcePatch(msgspec.Struct, forbid_unknown_fields=True):
     description: Description | None | UnsetType = UNSET
     timezone: str | UnsetType = UNSET
     retention_days: RetentionDays | None | UnsetType = UNSET
+    readings_per_second: PerSecond | None | UnsetType = UNSET
+    bytes_per_second: PerSecond | None | UnsetType = UNSET
 
 
 class DataKeyPatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +68,8 @@ class Datasource(msgspec.Struct, kw_only=True):
     description: str | None
     timezone: str
     retention_days: int | None
+    readings_per_second: float | None
+    bytes_per_second: float | None
     environment: str
     ingest_url: str
     created_at: datetime

@@ -84,7 +84,7 @@ async def get_datasource(
 async def patch_datasource(
     datasource_id: UUID, data: DatasourcePatch, request: Ask, ground: Ground, principal: Principal
 ) -> DatasourceDetail:
-    """Change name, description, time zone or retention."""
+    """Change name, description, time zone, retention or limits."""
     principal.require("write")
     await DatasourceStore(ground).patch(principal, datasource_id, data)
     return await _detail(ground, request, principal, datasource_id)
@@ -125,7 +125,11 @@ async def delete_some_readings(
     """Delete readings of [from, to), of one device or of all; with a key, only its values."""
     principal.require("write")
     schema = await ground.schemas.get_for(principal, datasource_id)
-    await remove_readings(ground, schema, plan_removal(schema, from_, to, device, key))
+    removal = plan_removal(schema, from_, to, device, key)
+    await DatasourceStore(ground).note_removal(
+        principal, schema, {"from": from_, "to": to, "device": device, "key": key}
+    )
+    await remove_readings(ground, schema, removal)
 
 
 @patch("/v1/datasources/{datasource_id:uuid}/data-keys/{key:path}", tags=["datasources"])
@@ -137,7 +141,7 @@ async def patch_data_key(
     key = key.removeprefix("/")  # a path parameter begins with its slash; the key may hold more
     store = DatasourceStore(ground)
     schema = await ground.schemas.get_for(principal, datasource_id)
-    await store.patch_key(schema, key, data)
+    await store.patch_key(principal, schema, key, data)
     learned = await store.learned(schema.no)
     seen: list[SeenDataKey] = learned["data_keys"]
     return next(item for item in seen if item.key == key)
@@ -150,7 +154,7 @@ async def create_ingest_key(
     """Create another ingest key."""
     principal.require("write")
     schema = await ground.schemas.get_for(principal, datasource_id)
-    key, secret = await DatasourceStore(ground).add_ingest_key(schema.no, data)
+    key, secret = await DatasourceStore(ground).add_ingest_key(principal, schema, data)
     return _created(key, secret)
 
 
@@ -170,7 +174,7 @@ async def delete_ingest_key(
     """Delete an ingest key: it stops working on every worker within a second."""
     principal.require("write")
     schema = await ground.schemas.get_for(principal, datasource_id)
-    await DatasourceStore(ground).delete_ingest_key(schema.no, key_id)
+    await DatasourceStore(ground).delete_ingest_key(principal, schema, key_id)
 
 
 @post(
@@ -189,7 +193,8 @@ async def rotate_ingest_key(
     principal.require("write")
     schema = await ground.schemas.get_for(principal, datasource_id)
     grace = (data or Rotation()).grace_seconds
-    key, secret = await DatasourceStore(ground).rotate_ingest_key(schema.no, key_id, grace)
+    store = DatasourceStore(ground)
+    key, secret = await store.rotate_ingest_key(principal, schema, key_id, grace)
     return _created(key, secret)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import msgspec
 from psycopg import sql as pgsql
 
+from twin import audit
 from twin.datasources.model import (
     DataKeyPatch,
     DatasourcePatch,
@@ -28,6 +29,9 @@ from twin.principal import Principal
 from twin.schema import DatasourceSchema
 from twin.schema.directory import NO_DATASOURCE
 
+KIND = "datasource"
+KEY_KIND = "ingest key"
+LIMITS = ("readings_per_second", "bytes_per_second")
 NO_KEY = "There is no key with this id."
 _SQL = load("twin", "datasources")
 _KEYS = load("twin", "keys")
@@ -55,6 +59,8 @@ class DatasourceStore:
             "description": new.description,
             "timezone": new.timezone,
             "retention_days": new.retention_days,
+            "readings_per_second": new.readings_per_second,
+            "bytes_per_second": new.bytes_per_second,
             "most": self._ground.settings.max_datasources,
         }
         with driver_errors():
@@ -72,6 +78,7 @@ class DatasourceStore:
                 }
                 await conn.execute(_SQL["insert_data_keys"], declared)
                 key = await self._insert_key(conn, row[0], NewIngestKey("default"), secret)
+                await audit.record(conn, principal, "create", KIND, id_, new)
         return await self._ground.schemas.get(id_), key, secret
 
     async def page(
@@ -127,10 +134,19 @@ class DatasourceStore:
             check_timezone(patch.timezone)
         schema = await self._ground.schemas.get_for(principal, id_)
         if changes:
-            await self._update("datasources", changes, {"datasource_no": schema.no}, touch=True)
+            where = {"datasource_no": schema.no}
+            with driver_errors():
+                async with self._ground.pool.connection() as conn, conn.transaction():
+                    await self._update(conn, "datasources", changes, where, touch=True)
+                    await audit.record(conn, principal, "update", KIND, id_, changes)
+                    if not changes.keys().isdisjoint(LIMITS):
+                        await send_on(conn, KEYS_TOPIC)  # what a key allows carries them
+            self._ground.keys.forget()
             await self._ground.schemas.moved(schema.no)
 
-    async def patch_key(self, schema: DatasourceSchema, key: str, patch: DataKeyPatch) -> None:
+    async def patch_key(
+        self, principal: Principal, schema: DatasourceSchema, key: str, patch: DataKeyPatch
+    ) -> None:
         """Change a data key. Raises Conflict for a kind while the key holds values."""
         if key not in schema.keys:
             raise NotFound(f"This datasource has no key '{key[:200]}'.")
@@ -139,7 +155,12 @@ class DatasourceStore:
         if kind is not None and kind != schema.keys[key].kind and await self._holds(schema, key):
             raise Conflict(f"The kind of '{key}' cannot change while it holds values.")
         if changes:
-            await self._update("data_keys", changes, {"datasource_no": schema.no, "key": key})
+            where = {"datasource_no": schema.no, "key": key}
+            with driver_errors():
+                async with self._ground.pool.connection() as conn, conn.transaction():
+                    await self._update(conn, "data_keys", changes, where)
+                    told = {"key": key, **changes}
+                    await audit.record(conn, principal, "update data key", KIND, schema.id, told)
             await self._ground.schemas.moved(schema.no)
 
     async def delete(self, principal: Principal, id_: UUID) -> None:
@@ -150,6 +171,7 @@ class DatasourceStore:
                 row = await (await conn.execute(_SQL["delete_datasource"], scope)).fetchone()
                 if row is None:
                     raise NotFound(NO_DATASOURCE)
+                await audit.record(conn, principal, "delete", KIND, id_)
                 await send_on(conn, KEYS_TOPIC)
         self._ground.keys.forget()
         self._ground.versions.bump("data", row[0])
@@ -163,21 +185,25 @@ class DatasourceStore:
                 rows = await (await conn.execute(_KEYS["list_ingest_keys"], [no])).fetchall()
         return [_ingest_key(row) for row in rows]
 
-    async def add_ingest_key(self, no: int, new: NewIngestKey) -> tuple[IngestKey, str]:
+    async def add_ingest_key(
+        self, principal: Principal, schema: DatasourceSchema, new: NewIngestKey
+    ) -> tuple[IngestKey, str]:
         """Store another ingest key; return it with its secret."""
         secret = new_ingest_secret()
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
-                key = await self._insert_key(conn, no, new, secret)
+            async with self._ground.pool.connection() as conn, conn.transaction():
+                key = await self._insert_key(conn, schema.no, new, secret)
+                told = {"datasource_id": schema.id, **msgspec.structs.asdict(new)}
+                await audit.record(conn, principal, "create", KEY_KIND, key.key_id, told)
         return key, secret
 
     async def rotate_ingest_key(
-        self, no: int, key_id: str, grace_seconds: int
+        self, principal: Principal, schema: DatasourceSchema, key_id: str, grace_seconds: int
     ) -> tuple[IngestKey, str]:
         """Give a key a new secret; the old ones stay valid for the grace."""
         secret = new_ingest_secret()
         values = {
-            "datasource_no": no,
+            "datasource_no": schema.no,
             "key_id": key_id,
             "grace_seconds": grace_seconds,
             "secret_hash": digest(secret),
@@ -187,19 +213,33 @@ class DatasourceStore:
                 row = await (await conn.execute(_KEYS["rotate_ingest_key"], values)).fetchone()
                 if row is None:
                     raise NotFound(NO_KEY)
+                told = {"datasource_id": schema.id, "grace_seconds": grace_seconds}
+                await audit.record(conn, principal, "rotate", KEY_KIND, key_id, told)
                 await send_on(conn, KEYS_TOPIC)
         self._ground.keys.forget()
         return _ingest_key(row), secret
 
-    async def delete_ingest_key(self, no: int, key_id: str) -> None:
+    async def delete_ingest_key(
+        self, principal: Principal, schema: DatasourceSchema, key_id: str
+    ) -> None:
         """Make an ingest key invalid."""
         with driver_errors():
             async with self._ground.pool.connection() as conn, conn.transaction():
-                cursor = await conn.execute(_KEYS["delete_ingest_key"], [no, key_id])
+                cursor = await conn.execute(_KEYS["delete_ingest_key"], [schema.no, key_id])
                 if cursor.rowcount == 0:
                     raise NotFound(NO_KEY)
+                told = {"datasource_id": schema.id}
+                await audit.record(conn, principal, "delete", KEY_KIND, key_id, told)
                 await send_on(conn, KEYS_TOPIC)
         self._ground.keys.forget()
+
+    async def note_removal(
+        self, principal: Principal, schema: DatasourceSchema, asked: dict[str, str | None]
+    ) -> None:
+        """Say in the audit trail which readings were told to go, before they do."""
+        with driver_errors():
+            async with self._ground.pool.connection() as conn:
+                await audit.record(conn, principal, "delete readings", KIND, schema.id, asked)
 
     async def _insert_key(
         self, conn: AsyncConnection, no: int, new: NewIngestKey, secret: str
@@ -237,7 +277,13 @@ class DatasourceStore:
         return bool(row and row[0])
 
     async def _update(
-        self, table: str, changes: dict[str, Any], where: dict[str, Any], *, touch: bool = False
+        self,
+        conn: AsyncConnection,
+        table: str,
+        changes: dict[str, Any],
+        where: dict[str, Any],
+        *,
+        touch: bool = False,
     ) -> None:
         sets: list[pgsql.Composable] = [
             pgsql.SQL("{} = {}").format(pgsql.Identifier(c), pgsql.Placeholder(c)) for c in changes
@@ -254,9 +300,7 @@ class DatasourceStore:
             pgsql.SQL(" AND ").join(conditions),
         )
         values = {**changes, **{f"where_{c}": v for c, v in where.items()}}
-        with driver_errors():
-            async with self._ground.pool.connection() as conn:
-                await conn.execute(query, values)
+        await conn.execute(query, values)
 
     def _check_keys(self, new: NewDatasource) -> None:
         limits, errors, seen = self._ground.settings, [], set()

@@ -1,5 +1,7 @@
 """The first organisation and its admin key; management keys made from the command line."""
 
+from collections.abc import Sequence
+
 import msgspec
 import psycopg
 
@@ -40,7 +42,9 @@ def bootstrap(url: str, admin_key: str | None) -> NewKey | None:
         row = conn.execute(sql["insert_organisation"], [tenant_id, "Default"]).fetchone()
         assert row is not None
         secret = admin_key or new_management_secret("live")
-        return insert_key(conn, int(row[0]), tenant_id, FIRST_KEY, SCOPES, secret, is_operator=True)
+        values = key_values(int(row[0]), FIRST_KEY, SCOPES, secret, is_operator=True)
+        conn.execute(sql["insert_management_key"], values)
+        return NewKey(str(values["key_id"]), secret, tenant_id)
 
 
 def create_key(
@@ -55,19 +59,11 @@ def create_key(
     is_operator: bool = False,
 ) -> NewKey:
     """Make a management key of an organisation (default: the first). Raises StartupError."""
-    sql = load("twin", "keys")
     with psycopg.connect(conninfo(url)) as conn:
-        row = conn.execute(
-            sql["organisation_by_tenant"] if tenant_id else sql["first_organisation"],
-            [tenant_id] if tenant_id else [],
-        ).fetchone()
-        if row is None:
-            raise StartupError("There is no such organisation; `twinfeed serve` makes the first.")
+        org_id, tenant = find_organisation(conn, tenant_id)
         secret = new_management_secret(environment)
-        made = insert_key(
-            conn,
-            int(row[0]),
-            str(row[1]),
+        values = key_values(
+            org_id,
             name,
             scopes,
             secret,
@@ -75,37 +71,46 @@ def create_key(
             expires_in_days=expires_in_days,
             is_operator=is_operator,
         )
+        conn.execute(load("twin", "keys")["insert_management_key"], values)
         told = {"name": name, "scopes": scopes, "rate_limit": rate_limit}
-        record_command(conn, int(row[0]), environment, "create", KIND, made.key_id, told)
-        return made
+        record_command(conn, org_id, environment, "create", KIND, str(values["key_id"]), told)
+        return NewKey(str(values["key_id"]), secret, tenant)
 
 
-def insert_key(
-    conn: Connection,
+def find_organisation(conn: Connection, tenant_id: str | None) -> tuple[int, str]:
+    """Return number and tenant id of an organisation, of the first one for None.
+
+    Raises StartupError when there is none.
+    """
+    sql = load("twin", "keys")
+    row = conn.execute(
+        sql["organisation_by_tenant"] if tenant_id else sql["first_organisation"],
+        [tenant_id] if tenant_id else [],
+    ).fetchone()
+    if row is None:
+        raise StartupError("There is no such organisation; `twinfeed serve` makes the first.")
+    return int(row[0]), str(row[1])
+
+
+def key_values(
     org_id: int,
-    tenant_id: str,
     name: str,
-    scopes: tuple[str, ...],
+    scopes: Sequence[str],
     secret: str,
     *,
     rate_limit: int | None = None,
     expires_in_days: int | None = None,
     is_operator: bool = False,
-) -> NewKey:
-    """Store a management key under its secret."""
-    key_id = new_id("key")
-    conn.execute(
-        load("twin", "keys")["insert_management_key"],
-        {
-            "key_id": key_id,
-            "org_id": org_id,
-            "environment": secret.split("_")[1],
-            "name": name,
-            "scopes": list(scopes),
-            "rate_limit": rate_limit,
-            "expires_in_days": expires_in_days,
-            "secret_hash": digest(secret),
-            "is_operator": is_operator,
-        },
-    )
-    return NewKey(key_id, secret, tenant_id)
+) -> dict[str, object]:
+    """Return the parameters that store a new management key under its secret."""
+    return {
+        "key_id": new_id("key"),
+        "org_id": org_id,
+        "environment": secret.split("_")[1],
+        "name": name,
+        "scopes": [scope for scope in SCOPES if scope in scopes],
+        "rate_limit": rate_limit,
+        "expires_in_days": expires_in_days,
+        "secret_hash": digest(secret),
+        "is_operator": is_operator,
+    }

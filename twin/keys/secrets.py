@@ -17,6 +17,11 @@ def new_ingest_secret() -> str:
     return f"tfi_{secrets.token_hex(32)}"
 
 
+def new_application_secret() -> str:
+    """Return a new application token: ``tfa_`` and 64 hex digits."""
+    return f"tfa_{secrets.token_hex(32)}"
+
+
 def new_id(prefix: str) -> str:
     """Return a new public id: a prefix and 96 random bits as hex."""
     return f"{prefix}_{secrets.token_hex(12)}"

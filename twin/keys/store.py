@@ -16,10 +16,10 @@ from twin.db.pool import AsyncConnection
 from twin.db.queries import load
 from twin.errors import Conflict, Forbidden, NotFound
 from twin.ground import Ground
-from twin.keys.bootstrap import KIND
+from twin.keys.bootstrap import KIND, key_values
 from twin.keys.directory import TOPIC
 from twin.keys.model import ManagementKey, ManagementKeyPatch, NewManagementKey
-from twin.keys.secrets import digest, new_id, new_management_secret
+from twin.keys.secrets import digest, new_management_secret
 from twin.notify import send_on
 from twin.principal import Principal
 
@@ -46,16 +46,16 @@ class ManagementKeyStore:
         if environment == "live" and principal.environment != "live":
             raise Forbidden("A test key cannot make a live key.")
         most = self._ground.settings.max_management_keys
-        secret, key_id = new_management_secret(environment), new_id("key")
-        values = {
-            **msgspec.structs.asdict(new),
-            "key_id": key_id,
-            "org_id": principal.org_id,
-            "environment": environment,
-            "scopes": _ordered(new.scopes),
-            "secret_hash": digest(secret),
-            "is_operator": False,
-        }
+        secret = new_management_secret(environment)
+        values = key_values(
+            principal.org_id,
+            new.name,
+            new.scopes,
+            secret,
+            rate_limit=new.rate_limit,
+            expires_in_days=new.expires_in_days,
+        )
+        key_id = str(values["key_id"])
         with driver_errors():
             async with self._ground.pool.connection() as conn, conn.transaction():
                 await conn.execute(_SQL["lock_organisation"], self._scope)

@@ -1,7 +1,9 @@
 -- name: insert_datasource
 -- A datasource, unless the organisation has as many as it may.
-INSERT INTO datasources (id, org_id, environment, name, description, timezone, retention_days)
-SELECT %(id)s, %(org_id)s, %(environment)s, %(name)s, %(description)s, %(timezone)s, %(retention_days)s
+INSERT INTO datasources (id, org_id, environment, name, description, timezone, retention_days,
+                         readings_per_second, bytes_per_second)
+SELECT %(id)s, %(org_id)s, %(environment)s, %(name)s, %(description)s, %(timezone)s, %(retention_days)s,
+       %(readings_per_second)s, %(bytes_per_second)s
 WHERE (SELECT count(*) FROM datasources
        WHERE org_id = %(org_id)s AND environment = %(environment)s AND deleted_at IS NULL) < %(most)s
 RETURNING datasource_no
@@ -13,7 +15,8 @@ FROM unnest(%(keys)s::text[], %(kinds)s::text[], %(units)s::text[], %(labels)s::
      WITH ORDINALITY AS n (key, kind, unit, label, place)
 
 -- name: list_datasources
-SELECT id, name, description, timezone, retention_days, created_at, updated_at
+SELECT id, name, description, timezone, retention_days, readings_per_second,
+       bytes_per_second, created_at, updated_at
 FROM datasources
 WHERE org_id = %s AND environment = %s AND deleted_at IS NULL
 ORDER BY datasource_no LIMIT %s OFFSET %s
@@ -22,7 +25,8 @@ ORDER BY datasource_no LIMIT %s OFFSET %s
 SELECT count(*) FROM datasources WHERE org_id = %s AND environment = %s AND deleted_at IS NULL
 
 -- name: get_datasource
-SELECT datasource_no, id, name, description, timezone, retention_days, created_at, updated_at
+SELECT datasource_no, id, name, description, timezone, retention_days, readings_per_second,
+       bytes_per_second, created_at, updated_at
 FROM datasources
 WHERE org_id = %s AND environment = %s AND id = %s AND deleted_at IS NULL
 

@@ -12,13 +12,22 @@ WHERE s.secret_hash = %s AND k.is_active
 
 -- name: ingest_key_of_secret
 -- The datasource an ingest secret writes to, and until when.
-SELECT d.datasource_no, d.id, k.key_id, least(k.expires_at, s.expires_at) AS expires_at
+SELECT d.datasource_no, d.id, k.key_id, d.readings_per_second, d.bytes_per_second,
+       least(k.expires_at, s.expires_at) AS expires_at
 FROM ingest_secrets s
 JOIN ingest_keys k USING (key_id)
 JOIN datasources d USING (datasource_no)
 WHERE s.secret_hash = %s AND d.deleted_at IS NULL
   AND (k.expires_at IS NULL OR k.expires_at > now())
   AND (s.expires_at IS NULL OR s.expires_at > now())
+
+-- name: application_of_secret
+SELECT a.application_id, a.org_id, a.environment, a.per_minute, a.per_day, s.expires_at
+FROM application_secrets s JOIN applications a USING (application_id)
+WHERE s.secret_hash = %s AND a.is_active AND (s.expires_at IS NULL OR s.expires_at > now())
+
+-- name: allowed_origins
+SELECT DISTINCT unnest(allowed_origins) FROM organisations
 
 -- name: lock_organisations
 -- Two servers that start at once on an empty database must make one organisation.

@@ -55,3 +55,14 @@ UPDATE management_keys k
 SET usage_count = k.usage_count + u.used, last_used_at = greatest(k.last_used_at, u.last_used_at)
 FROM unnest(%(keys)s::text[], %(counts)s::bigint[], %(times)s::timestamptz[]) AS u (key_id, used, last_used_at)
 WHERE k.key_id = u.key_id
+
+-- name: all_keys
+-- An organisation's keys for the command line.
+SELECT key_id, environment, scopes, is_active, expires_at, last_used_at, name
+FROM management_keys WHERE org_id = %s ORDER BY created_at, key_id
+
+-- name: owner_of_key
+SELECT org_id, environment FROM management_keys WHERE key_id = %s FOR UPDATE
+
+-- name: switch_key
+UPDATE management_keys SET is_active = %s WHERE key_id = %s

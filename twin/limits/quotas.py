@@ -1,0 +1,144 @@
+"""What a request costs and whether it may go on: per management key, application, datasource, address.
+
+Plain functions of a principal and the clock, for every route in front of the framework and behind it.
+"""
+
+import ipaddress
+from typing import NoReturn
+
+import msgspec
+
+from twin.errors import RateLimited
+from twin.keys.grants import ApplicationGrant, IngestGrant
+from twin.limits.counters import Counters, Window, subject_of
+from twin.principal import Principal
+
+HOUR_S, DAY_S, MINUTE_S = 3600, 86_400, 60
+_V6_NETWORK = 64
+"""An IPv6 client has at least a /64 of addresses: they count as one."""
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """How much of a key's limit is left in this clock hour; `reset_s`: its end, Unix seconds."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return what every answer to the key carries."""
+        return [
+            ("x-ratelimit-limit", str(self.limit)),
+            ("x-ratelimit-remaining", str(self.remaining)),
+            ("x-ratelimit-reset", str(self.reset_s)),
+        ]
+
+
+class Limits:
+    """Counts requests against limits. Raises RateLimited; nothing refused is counted."""
+
+    def __init__(self, counters: Counters, *, max_failed_auth: int) -> None:
+        """Count in `counters`; `max_failed_auth`: per address and clock minute."""
+        self._counters = counters
+        self._max_failed_auth = max_failed_auth
+
+    def charge(
+        self, principal: Principal, application: ApplicationGrant | None, now_us: int
+    ) -> None:
+        """Count a request against its key's and its application's limits. Raises RateLimited."""
+        taken: list[tuple[int, Window]] = []
+        for what, subject, limit, length_s in _limits(principal, application):
+            window = Window.at(now_us, length_s)
+            if not self._counters.take(subject, limit, window)[0]:
+                for other, its_window in taken:
+                    self._counters.give_back(other, its_window)
+                _refuse(what, limit, length_s, window, now_us)
+            taken.append((subject, window))
+
+    def refund(
+        self, principal: Principal, application: ApplicationGrant | None, charged_us: int
+    ) -> None:
+        """Take back what a request was charged at that time: it turned out to cost nothing."""
+        for _, subject, _, length_s in _limits(principal, application):
+            self._counters.give_back(subject, Window.at(charged_us, length_s))
+
+    def quota(self, principal: Principal, now_us: int) -> Quota | None:
+        """Return what is left to a key; None: it has no limit."""
+        limit = principal.rate_limit
+        if limit is None:
+            return None
+        window = Window.at(now_us, HOUR_S)
+        used = self._counters.count(subject_of("key", principal.key_id), window)
+        return Quota(limit, max(0, limit - used), window.ends_at)
+
+    def check_address(self, address: str, now_us: int) -> None:
+        """Raise RateLimited for an address from which too many invalid keys came this minute."""
+        window, most = Window.at(now_us, MINUTE_S), self._max_failed_auth
+        if self._counters.count(subject_of("address", _network(address)), window) >= most:
+            _refuse("invalid keys from this address", most, MINUTE_S, window, now_us)
+
+    def note_failure(self, address: str, now_us: int) -> None:
+        """Count an invalid key that came from an address."""
+        window = Window.at(now_us, MINUTE_S)
+        self._counters.take(subject_of("address", _network(address)), 2**62, window)
+
+    def check_pace(self, grant: IngestGrant, now_us: int) -> None:
+        """Raise RateLimited for a datasource that is ahead of its readings or bytes per second."""
+        for what, subject, per_second in _paces(grant):
+            wait_us = self._counters.ahead_us(subject, now_us)
+            if wait_us > 0:
+                message = f"The datasource may send {per_second:g} {what} per second: wait."
+                raise RateLimited(message, retry_after_s=-(-wait_us // 1_000_000))
+
+    def spend(self, grant: IngestGrant, now_us: int, *, readings: int = 0, size: int = 0) -> None:
+        """Put readings and bytes that came in on a datasource's account."""
+        for what, subject, per_second in _paces(grant):
+            amount = readings if what == "readings" else size
+            if amount:
+                self._counters.spend(subject, per_second, amount, now_us)
+
+
+def _limits(
+    principal: Principal, application: ApplicationGrant | None
+) -> list[tuple[str, int, int, int]]:
+    """Return (what, subject, limit, window's seconds) of each limit that a request counts against."""
+    found = []
+    if principal.rate_limit is not None:
+        subject = subject_of("key", principal.key_id)
+        found.append(("requests of this key", subject, principal.rate_limit, HOUR_S))
+    if application is not None:
+        for limit, length_s in ((application.per_minute, MINUTE_S), (application.per_day, DAY_S)):
+            if limit is not None:
+                subject = subject_of(f"application {length_s}", application.application_id)
+                found.append(("requests of this application", subject, limit, length_s))
+    return found
+
+
+def _paces(grant: IngestGrant) -> list[tuple[str, int, float]]:
+    paces = (("readings", grant.readings_per_second), ("bytes", grant.bytes_per_second))
+    return [
+        (what, subject_of(what, grant.datasource_no), per_second)
+        for what, per_second in paces
+        if per_second is not None
+    ]
+
+
+def _refuse(what: str, limit: int, length_s: int, window: Window, now_us: int) -> NoReturn:
+    unit = {MINUTE_S: "minute", HOUR_S: "hour", DAY_S: "day"}[length_s]
+    wait_s = max(1, window.ends_at - now_us // 1_000_000)
+    raise RateLimited(
+        f"The limit of {limit} {what} per {unit} is reached: try again in {wait_s} s.",
+        retry_after_s=wait_s,
+    )
+
+
+def _network(address: str) -> str:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, _V6_NETWORK), strict=False))

@@ -1,0 +1,1 @@
+"""Organisations: whose keys, datasources, widgets and alerts nobody else sees."""
