@@ -40,6 +40,7 @@ from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
 from twin.sampling import sampling_job
 from twin.sqlviews.job import sql_views_job
+from widgets.grafana.routes import routes as grafana_routes
 from widgets.polls import PollMemory
 from widgets.readings.routes import routes as readings_routes
 from widgets.rollup_job import rollup_job
@@ -98,6 +99,7 @@ def create_app(run: Runtime) -> RsgiServer:
             *ingest_routes(),
             *widget_routes(polls),
             *readings_routes(),
+            *grafana_routes(),
             *alert_routes(),
             *history_routes(),
             *silence_routes(),

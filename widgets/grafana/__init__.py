@@ -1,0 +1,1 @@
+"""The protocol of Grafana's JSON source (simpod-json-datasource) under /v1/grafana."""
