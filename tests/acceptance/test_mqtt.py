@@ -1,5 +1,6 @@
 """`twinfeed mqtt` between a real Mosquitto and a real server."""
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -9,13 +10,22 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
-from support.bridge import WITHIN_S, Bridge
+import structlog.testing
+from support.bridge import WITHIN_S
+from support.bridge import Bridge as BridgeProcess
 from support.exposition import eventually as eventually_soon
 from support.mosquitto import Mosquitto, needs_mosquitto
 from support.pages import merged
 from support.server import Datasource, RunningServer, free_port, launch
 from support.stored import learned, stored
+
+from twin.mqtt.bridge import Bridge
+from twin.mqtt.broker import Broker, BrokerURL
+from twin.mqtt.inbox import Inbox
+from twin.mqtt.sender import Sender
+from twin.mqtt.topics import Topics
 
 pytestmark = needs_mosquitto
 
@@ -57,7 +67,7 @@ def test_topics_become_devices_and_payloads_readings(
     root = f"all/{protocol}/{qos}"
     options = ("--topic", f"{root}/+/telemetry", "--topic", f"{root}/bare/#", "--qos", str(qos))
     before_us = time.time_ns() // 1000
-    with Bridge(log, datasource, broker.url, *options, "--protocol", protocol) as bridge:
+    with BridgeProcess(log, datasource, broker.url, *options, "--protocol", protocol) as bridge:
         bridge.wait_for("connected")
         for topic, payload in (
             ("press1/telemetry", '{"temperature": 42.5, "motor": {"rpm": 1500}, "state": "ON"}'),
@@ -90,7 +100,7 @@ def test_topics_become_devices_and_payloads_readings(
 def test_templates_decide_otherwise(server: RunningServer, broker: Mosquitto, log: Path) -> None:
     datasource = server.datasource()
     options = ("--topic", "t/#", "--device", "{3}@{2}", "--data-key", "{-1}.value", "--url")
-    with Bridge(log, datasource, broker.url, *options, datasource.url) as bridge:
+    with BridgeProcess(log, datasource, broker.url, *options, datasource.url) as bridge:
         bridge.wait_for("connected")
         broker.publish("t/hall/press/speed", "3")
         broker.publish("t/hall", "3")
@@ -114,7 +124,7 @@ def test_bad_messages_between_good_ones_are_told_and_acknowledged(
         "scalars": "[1, 2]",
         "old": '{"ts": "1969-01-01T00:00:00Z", "n": 1}',
     }
-    with Bridge(log, datasource, broker.url, "--topic", "bad/+") as bridge:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "bad/+") as bridge:
         bridge.wait_for("connected")
         for i, (topic, payload) in enumerate(bad.items()):
             broker.publish(f"bad/{topic}", payload)
@@ -134,7 +144,7 @@ def test_bad_messages_between_good_ones_are_told_and_acknowledged(
     assert reasons["old"].startswith("ts: ")
     assert (stopped["accepted"], stopped["bad_messages"]) == (len(bad), len(bad))
     assert numbers(datasource, "good") == list(range(len(bad)))
-    with Bridge(log, datasource, broker.url, "--topic", "bad/+") as again:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "bad/+") as again:
         again.wait_for("connected")
         broker.publish("bad/good", json.dumps({"ts": T_MS + 99, "n": 99}))
         eventually(lambda: total(datasource) == len(bad) + 1)
@@ -147,10 +157,10 @@ def test_more_bad_readings_than_an_answer_lists(
     datasource = server.datasource(data_keys=[{"key": "n", "kind": "number"}])
     lines = [json.dumps({"ts": T_MS + i, "n": "bad" if i % 3 else i}) for i in range(600)]
     options = ("--topic", "many", "--client-id", "many")
-    with Bridge(log, datasource, broker.url, *options) as bridge:
+    with BridgeProcess(log, datasource, broker.url, *options) as bridge:
         bridge.wait_for("connected")
     broker.publish_lines("many", lines)
-    with Bridge(log, datasource, broker.url, *options) as bridge:
+    with BridgeProcess(log, datasource, broker.url, *options) as bridge:
         eventually(lambda: total(datasource) == 200)
         bridge.wait_for("message rejected", 400)
     (stopped,) = bridge.events("stopped")
@@ -164,7 +174,7 @@ def test_a_bridge_killed_before_the_commit_is_sent_everything_again(
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         deaf.settimeout(20)
         nowhere = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        bridge = Bridge(log, datasource, broker.url, "--topic", "killed", "--url", nowhere)
+        bridge = BridgeProcess(log, datasource, broker.url, "--topic", "killed", "--url", nowhere)
         bridge.wait_for("connected")
         broker.publish_lines("killed", readings(range(500)))
         connection, _ = deaf.accept()
@@ -173,7 +183,7 @@ def test_a_bridge_killed_before_the_commit_is_sent_everything_again(
             bridge.kill()
     broker.publish_lines("killed", readings(range(500, 600)))
     assert total(datasource) == 0
-    with Bridge(log, datasource, broker.url, "--topic", "killed") as again:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "killed") as again:
         eventually(lambda: total(datasource) >= 600)
         again.wait_for("connected")
     assert numbers(datasource) == list(range(600))
@@ -186,7 +196,7 @@ def test_nothing_is_lost_over_restarts_of_broker_and_server(
     with Mosquitto(tmp_path) as broker:
         server = launch(database_url, port=port)
         datasource = server.datasource()
-        with Bridge(log, datasource, broker.url, "--topic", "away/+") as bridge:
+        with BridgeProcess(log, datasource, broker.url, "--topic", "away/+") as bridge:
             bridge.wait_for("connected")
             broker.publish_lines("away/a", readings(range(100)))
             eventually(lambda: total(datasource) == 100)
@@ -217,11 +227,11 @@ def test_a_stop_leaves_nothing_half_done(
 ) -> None:
     datasource = server.datasource()
     count = 5000
-    with Bridge(log, datasource, broker.url, "--topic", "stop") as bridge:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "stop") as bridge:
         bridge.wait_for("connected")
     broker.publish_lines("stop", readings(range(count)))
     while (before := total(datasource)) < count:
-        with Bridge(log, datasource, broker.url, "--topic", "stop") as bridge:
+        with BridgeProcess(log, datasource, broker.url, "--topic", "stop") as bridge:
             eventually(lambda at=before: total(datasource) > at)  # type: ignore[misc]
             assert bridge.stop() == 0
         (stopped,) = bridge.events("stopped")
@@ -230,11 +240,41 @@ def test_a_stop_leaves_nothing_half_done(
     assert numbers(datasource) == list(range(count))
 
 
+def test_what_overflows_the_inbox_is_sent_again(server: RunningServer, broker: Mosquitto) -> None:
+    """In this process, to bound the inbox far below what the broker sends ahead."""
+    datasource = server.datasource()
+    url = BrokerURL("127.0.0.1", broker.port, False, None, None)
+    there = Broker(url, "overflow", ("overflow",), 1, True, 60, None)
+
+    async def run() -> None:
+        inbox = Inbox(max_messages=7)
+        async with httpx.AsyncClient(timeout=30) as client:
+            sender = Sender(datasource.url, datasource.key, client)
+            bridge = Bridge(there, Topics(("overflow",)), sender, inbox)
+            work = asyncio.create_task(bridge.run())
+            async with asyncio.timeout(WITHIN_S):
+                while await asyncio.to_thread(total, datasource) < 60:
+                    await asyncio.sleep(0.05)
+            bridge.stop()
+            await work
+
+    async def subscribe_only() -> None:
+        async with there.connection(Inbox()) as client:
+            assert await there.subscribe(client) == []
+
+    asyncio.run(subscribe_only())
+    broker.publish_lines("overflow", readings(range(60)))
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(run())
+    assert any("too many messages" in line["event"] for line in lines)
+    assert numbers(datasource) == list(range(60))
+
+
 def test_retained_messages_come_once(server: RunningServer, broker: Mosquitto, log: Path) -> None:
     datasource = server.datasource()
     broker.publish("retained/level", "7", retain=True)
     for _ in range(2):
-        with Bridge(log, datasource, broker.url, "--topic", "retained/+") as bridge:
+        with BridgeProcess(log, datasource, broker.url, "--topic", "retained/+") as bridge:
             bridge.wait_for("connected")
             eventually(lambda: total(datasource) >= 1)
             broker.publish("retained/live", "1")
@@ -246,9 +286,9 @@ def test_a_subscription_of_a_former_run_is_told(
     server: RunningServer, broker: Mosquitto, log: Path
 ) -> None:
     datasource = server.datasource()
-    with Bridge(log, datasource, broker.url, "--topic", "former") as bridge:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "former") as bridge:
         bridge.wait_for("connected")
-    with Bridge(log, datasource, broker.url, "--topic", "latter") as bridge:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "latter") as bridge:
         bridge.wait_for("connected")
         broker.publish("former", "1")
         (rejected,) = bridge.wait_for("message rejected")
@@ -260,14 +300,14 @@ def test_a_wrong_key_acknowledges_nothing(
 ) -> None:
     datasource = server.datasource()
     right, datasource.key = datasource.key, "tfi_" + "0" * 64
-    with Bridge(log, datasource, broker.url, "--topic", "key") as bridge:
+    with BridgeProcess(log, datasource, broker.url, "--topic", "key") as bridge:
         bridge.wait_for("connected")
         broker.publish_lines("key", readings(range(3)))
         (told, *_) = bridge.wait_for("server does not take readings")
         bridge.kill()
     assert told["problem"].startswith("401 ")
     datasource.key = right
-    with Bridge(log, datasource, broker.url, "--topic", "key"):
+    with BridgeProcess(log, datasource, broker.url, "--topic", "key"):
         eventually(lambda: total(datasource) == 3)
 
 
@@ -291,11 +331,11 @@ def test_tls_and_a_password(server: RunningServer, tmp_path: Path, log: Path) ->
             (url, []),
             (f"mqtts://plant:another{place}", ["--ca", cert]),
         ):
-            with Bridge(log, datasource, wrong, "--topic", "x", *options) as bridge:
+            with BridgeProcess(log, datasource, wrong, "--topic", "x", *options) as bridge:
                 bridge.wait_for("broker away")
                 assert bridge.events("connected") == []
             assert "another" not in bridge.text()
-        with Bridge(log, datasource, url, "--topic", "x", "--ca", cert) as bridge:
+        with BridgeProcess(log, datasource, url, "--topic", "x", "--ca", cert) as bridge:
             bridge.wait_for("connected")
             pub = ["mosquitto_pub", "-h", "localhost", "-p", str(broker.port), "--cafile", cert]
             sent = ["-u", "plant", "-P", "se/cret", "-t", "x", "-q", "1", "-m", "5"]

@@ -42,6 +42,7 @@ class Bridge:
         self._stop = asyncio.Event()
         self._last_us = 0
         self._failures = 0
+        self._in_hand = 0
         self._totals = {"messages": 0, "accepted": 0, "rejected": 0, "bad_messages": 0}
         self._reported: dict[str, int] = {}
 
@@ -65,7 +66,7 @@ class Bridge:
             for task in (work, reports, stopped):
                 task.cancel()
             await asyncio.gather(work, reports, stopped, return_exceptions=True)
-            log.info("stopped", left=len(self._inbox), **self._counts())
+            log.info("stopped", left=len(self._inbox) + self._in_hand, **self._counts())
 
     async def _work(self) -> None:
         while not self._stop.is_set():
@@ -117,16 +118,16 @@ class Bridge:
 
     async def _store(self, batch: list[Message]) -> None:
         """Return once every message's readings are committed, or refused for good and logged."""
+        self._in_hand = len(batch)
         entries: list[Entry] = []
         for number, message in enumerate(batch):
             try:
                 entries += self._entries(number, message)
             except (TopicError, PayloadError) as exc:
                 self._reject(message, str(exc))
-        self._totals["messages"] += len(batch)
-        if not entries:
-            return
         verdict = await self._sender.send(entries)
+        self._in_hand = 0
+        self._totals["messages"] += len(batch)
         self._totals["accepted"] += verdict.accepted
         self._totals["rejected"] += verdict.rejected
         for number, reasons in verdict.reasons.items():
