@@ -4,6 +4,7 @@ A compressed body is never inflated past the bound: decompression asks for at mo
 """
 
 import io
+import time
 import zlib
 from collections.abc import AsyncIterator
 
@@ -15,6 +16,8 @@ from twin.errors import Unreadable, UnsupportedMedia
 from twin.rsgi import CLOSED
 
 _SLICE_BYTES = 2**20
+_HOLD_S = 0.5
+"""Of a body that comes slowly, pieces are handed on after this, as soon as more of it comes."""
 
 
 class Disconnected(Exception):
@@ -42,13 +45,14 @@ async def read_body(protocol: HTTPProtocol, content_length: int | None, max_byte
 async def body_pieces(
     protocol: HTTPProtocol, content_length: int | None, max_bytes: int, inflater: Inflater
 ) -> AsyncIterator[bytes]:
-    """Yield a request's body, decompressed, in pieces of about a MiB.
+    """Yield a request's body, decompressed, in pieces of about a MiB; smaller ones when it comes slowly.
 
     Raises TooLarge, and Unreadable for a body that breaks off or cannot be decompressed.
     """
     if content_length is not None and content_length > max_bytes:
         raise too_large(max_bytes)
     size, held, held_bytes = 0, [], 0
+    since_s = time.monotonic()
     try:
         async for chunk in protocol:
             size += len(chunk)
@@ -57,9 +61,10 @@ async def body_pieces(
             for piece in inflater.feed(bytes(chunk)):
                 held.append(piece)
                 held_bytes += len(piece)
-                if held_bytes >= _SLICE_BYTES:
+                if held_bytes >= _SLICE_BYTES or time.monotonic() - since_s >= _HOLD_S:
                     yield b"".join(held)
                     held, held_bytes = [], 0
+                    since_s = time.monotonic()
     except CLOSED as exc:
         raise Unreadable("The body breaks off.") from exc
     if content_length is not None and size < content_length:

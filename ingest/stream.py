@@ -6,6 +6,7 @@ to be judged as a whole (strict, dry_run) is gathered first, and bounded like a 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from copy import copy
 from typing import Protocol, TypeVar
@@ -29,6 +30,8 @@ THREAD_BYTES = 64 * 2**10
 """More than this is parsed in a thread: it would hold up the event loop for milliseconds."""
 MAX_LEARNING_ROUNDS = 6
 """Learning is settled in two rounds; more only while others change the same datasource."""
+FLUSH_S = 1.0
+"""What a slow body has brought is committed after this long, as soon as more of it comes."""
 BUFFER_WAIT_S = 0.05
 MAX_BUFFER_WAITS = 200
 """A stream waits so often for room in the buffer: what it sent before is committed already."""
@@ -66,6 +69,8 @@ class Stream:
         self._is_whole = options.strict or options.dry_run
         self._gathered: list[Part] = []
         self._rows = 0
+        self._fed_bytes = 0
+        self._parted_s = time.monotonic()
         self.accepted = 0
         self.rejected = 0
         self._errors: list[ItemError] = []
@@ -76,7 +81,10 @@ class Stream:
         refused = False
         try:
             async for piece in pieces:
-                await self._parse(self._parser.feed(piece), len(piece) > THREAD_BYTES)
+                self._fed_bytes += len(piece)
+                await self._parse(self._parser.feed(piece), self._fed_bytes > THREAD_BYTES)
+                if not self._is_whole and time.monotonic() - self._parted_s >= FLUSH_S:
+                    await self._parse(self._parser.flush(), self._fed_bytes > THREAD_BYTES)
             await self._parse(self._parser.finish(), in_thread=True)
             if self._is_whole:
                 refused = await self._take_whole()
@@ -113,6 +121,7 @@ class Stream:
             part = await _call(in_thread, next, parts, None)
             if part is None:
                 return
+            self._fed_bytes, self._parted_s = 0, time.monotonic()
             self._rows += len(part)
             if self._is_whole:
                 check_count(self._rows, self._sink.settings.max_readings)

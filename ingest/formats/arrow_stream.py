@@ -70,6 +70,10 @@ class ArrowStreamParser:
                 raise damaged("Arrow stream", exc) from exc
             yield from self._parts(batch)
 
+    def flush(self) -> Iterator[Part]:
+        """Yield nothing: whole messages are handed on as they come."""
+        yield from ()
+
     def finish(self) -> Iterator[Part]:
         """Yield nothing: every whole message was. Raises Unreadable when one is not."""
         if self._rest and not self._has_ended:

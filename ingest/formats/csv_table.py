@@ -51,6 +51,10 @@ class CsvParser:
                 f"or a quote is never closed, after data row {self._rows - 1}."
             )
 
+    def flush(self) -> Iterator[Part]:
+        """Yield nothing: kinds are told by many records, not by how fast they come."""
+        yield from ()
+
     def finish(self) -> Iterator[Part]:
         """Yield the rest; the last record needs no line end."""
         self._rest += self._decoder.decode(b"", final=True)

@@ -24,15 +24,19 @@ class NdjsonParser:
         self._rest += data
         if len(self._rest) < CHUNK_BYTES:
             return
+        yield from self.flush()
+        if len(self._rest) > MAX_RECORD_BYTES:
+            raise TooLarge(
+                f"Line {self._rows + 1} is longer than the {MAX_RECORD_BYTES} bytes allowed."
+            )
+
+    def flush(self) -> Iterator[Part]:
+        """Yield the lines that are complete."""
         end = self._rest.rfind(b"\n") + 1
         if end:
             whole = bytes(self._rest[:end])
             del self._rest[:end]
             yield from self._parts(whole)
-        if len(self._rest) > MAX_RECORD_BYTES:
-            raise TooLarge(
-                f"Line {self._rows + 1} is longer than the {MAX_RECORD_BYTES} bytes allowed."
-            )
 
     def finish(self) -> Iterator[Part]:
         """Yield the rest. The last line needs no end."""

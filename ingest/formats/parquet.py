@@ -35,6 +35,10 @@ class ParquetParser:
         self._data += data
         yield from ()
 
+    def flush(self) -> Iterator[Part]:
+        """Yield nothing: the end of the file says what it holds."""
+        yield from ()
+
     def finish(self) -> Iterator[Part]:
         """Yield the rows. Raises Unreadable, TooLarge, Invalid."""
         if not self._data:

@@ -58,6 +58,12 @@ class Parser(Protocol):
     def feed(self, data: bytes) -> Iterator[Part]:
         """Yield the parts that are complete with these bytes."""
 
+    def flush(self) -> Iterator[Part]:
+        """Yield what could be handed on already: the body comes slowly.
+
+        Nothing, where what is handed on together changes what it is taken for.
+        """
+
     def finish(self) -> Iterator[Part]:
         """Yield the rest: the body has ended."""
 

@@ -40,6 +40,10 @@ class XlsxParser:
         self._data += data
         yield from ()
 
+    def flush(self) -> Iterator[Part]:
+        """Yield nothing: the end of the file says what it holds."""
+        yield from ()
+
     def finish(self) -> Iterator[Part]:
         """Yield the rows of the sheet. Raises Unreadable, TooLarge, Invalid."""
         if not self._data:

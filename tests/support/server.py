@@ -29,10 +29,10 @@ class Datasource:
         self.key: str = created["api_key"]
 
     def post(self, body: Any, *, query: str = "", **headers: str) -> httpx.Response:
-        """Send readings: bytes and str as they are, anything else as JSON."""
+        """Send readings: bytes, str and iterators of bytes as they are, anything else as JSON."""
         sent = {"Authorization": f"Bearer {self.key}"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        if isinstance(body, (bytes, str)):
+        if isinstance(body, (bytes, str, Iterator)):
             return self.server.client.post(self.url + query, content=body, headers=sent)
         return self.server.client.post(self.url + query, json=body, headers=sent)
 
