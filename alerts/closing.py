@@ -5,14 +5,17 @@ alert is resolved, and the history says why.
 """
 
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from alerts.announce import announce
-from alerts.evaluate import Level, State
-from alerts.held import shown_value
+from alerts.held import shown_value, transition_of
+from alerts.judge import Level, State, Step
 from alerts.notices import notices
-from alerts.payload import Value
-from alerts.record import LOCK_CLASS, RULES_STEP, Rule, Transition, history
+from alerts.record import LOCK_CLASS, RULES_STEP, Rule, history
 from alerts.rules import kind_of
+from alerts.words import Value
 from twin.clock import now_us
 from twin.db.pool import AsyncConnection
 from twin.db.queries import load
@@ -56,23 +59,42 @@ async def close(
     by_no = {rule.rule_no: rule for rule in rules}
     cursor = await conn.execute(sql["open_states"], [list(by_no)])
     transitions = []
-    for rule_no, device, level, since_us, last_us, value in await cursor.fetchall():
+    for rule_no, device, *stored in await cursor.fetchall():
         rule = by_no[rule_no]
-        transitions.append(
-            Transition(
-                rule=rule,
-                device=device,
-                before=State(_LEVELS[level], since_us, last_us, value),
-                level=Level.NORMAL,
-                ts_us=at_us,
-                value=value,
-                shown=_shown(rule, schema, value),
-                reason=reason,
-            )
-        )
+        before = _state(rule, stored)
+        step = Step(before, Level.NORMAL, at_us, before.value, reason=reason)
+        shown = _shown(rule, schema, before.value)
+        transitions.append(transition_of(rule, device, step, shown))
     for query, values in history(transitions) + notices(transitions, external_url):
         await conn.execute(query, values)
     await conn.execute(sql["forget_states"], [list(by_no)])
+
+
+def _state(rule: Rule, stored: Sequence[Any]) -> State:
+    """Return the state in a row of the query `open_states`."""
+    level, since_us, last_us, value, severity = stored
+    return State(_LEVELS[level], since_us, last_us, value, rule.rank(severity))
+
+
+async def rename_severity(
+    conn: AsyncConnection, rule: Rule, old: Rule, *, at_us: int, external_url: str
+) -> None:
+    """Give the firing alerts of a rule, otherwise unchanged, its new severity, and record it."""
+    if rule.severity(0) == old.severity(0):
+        return
+    sql = load("alerts", "rules")
+    transitions = []
+    cursor = await conn.execute(sql["open_states"], [[rule.rule_no]])
+    for _, device, *stored in await cursor.fetchall():
+        state = _state(old, stored)
+        if state.level is Level.FIRING and state.rank == 0:
+            step = Step(state, Level.FIRING, at_us, state.value, reason=RULE_CHANGED)
+            made = transition_of(rule, device, step, state.value)
+            transitions.append(msgspec.structs.replace(made, before_severity=old.severity(0)))
+    for query, values in history(transitions) + notices(transitions, external_url):
+        await conn.execute(query, values)
+    values = {"rule_no": rule.rule_no, "old": old.severity(0), "new": rule.severity(0)}
+    await conn.execute(sql["rename_severity"], values)
 
 
 def _shown(rule: Rule, schema: DatasourceSchema | None, value: float | None) -> Value:

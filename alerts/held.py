@@ -6,56 +6,60 @@ Immutable: a new one replaces the old once the transaction that made it has comm
 from collections.abc import Mapping
 
 import msgspec
+import numpy as np
 
-from alerts.evaluate import (
-    NORMAL,
-    Active,
-    Candidate,
-    State,
-    Step,
-    active_states,
-    after,
-    find_candidates,
-    judge,
-    pair_key,
-)
-from alerts.payload import Value
+from alerts.compound import find_joined
+from alerts.evaluate import Active, find_candidates
+from alerts.judge import LONG_AGO, NORMAL, Candidate, Ints, Level, State, Step, after, judge
+from alerts.known import Known
 from alerts.plan import Plan, Schema, make_plan
+from alerts.rates import read_rates
 from alerts.record import Rule, Transition
-from twin.batch import PAGE_SLOTS, Rows
+from alerts.states import States, state_key
+from alerts.words import Value
+from twin.batch import Int32s, Int64s, Rows
 from twin.schema import DatasourceSchema
 
-StateKey = tuple[int, str]
-"""(rule_no, device)"""
+RULE_FAILED = "rule failed"
 
 
 class Held(msgspec.Struct, frozen=True):
     """Rules and states of one datasource at a version of theirs.
 
-    cell: the shared version by which a worker without rules here notices new ones.
+    cell: the shared version by which a worker without rules here notices new ones; owner: the
+    worker whose memory of newest readings holds.
     """
 
     version: int
     cell: int
+    owner: int | None
     rules: list[Rule]
-    states: Mapping[StateKey, State]
+    states: States
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What is held, laid out for the datasource's present schema."""
+    """What is held, laid out for the datasource's present schema.
+
+    rule_no: of the rules, by place; ascending.
+    """
 
     held: Held
     schema: DatasourceSchema
     shape: tuple[int, int, int]
     view: Schema
     plan: Plan
-    place: Mapping[int, int]
+    rule_no: Int64s
     active: Active
 
     def still_fits(self, held: Held, schema: DatasourceSchema) -> bool:
         """Return whether the plan, if not the states, is that of these rules and this schema."""
         same = self.held.rules is held.rules and self.schema is schema
         return same and self.shape == shape_of(schema)
+
+    def device_id(self, stream_id: int) -> int:
+        """Return the stream of page 0 of a stream's device: by it a state is found."""
+        device, page = self.schema.streams[stream_id]
+        return stream_id if page == 0 else self.schema.devices[device][0]
 
 
 def shape_of(schema: DatasourceSchema) -> tuple[int, int, int]:
@@ -74,84 +78,169 @@ def prepare(held: Held, schema: DatasourceSchema) -> Prepared:
         codes=schema.label_codes,
     )
     plan = make_plan([rule.definition for rule in held.rules], view)
-    place = {rule.rule_no: i for i, rule in enumerate(held.rules)}
-    active = _active(held, plan, view, place)
-    return Prepared(held, schema, shape, view, plan, place, active)
+    rule_no = np.array([rule.rule_no for rule in held.rules], np.int64)
+    active = active_states(plan, held.states, rule_no, view)
+    return Prepared(held, schema, shape, view, plan, rule_no, active)
 
 
 def restated(prepared: Prepared, held: Held) -> Prepared:
     """Return the same plan with other states: making a plan of many rules takes a while."""
-    active = _active(held, prepared.plan, prepared.view, prepared.place)
+    active = active_states(prepared.plan, held.states, prepared.rule_no, prepared.view)
     return msgspec.structs.replace(prepared, held=held, active=active)
 
 
-def _active(held: Held, plan: Plan, view: Schema, place: Mapping[int, int]) -> Active:
-    by_pair = {}
-    for (rule_no, device), state in held.states.items():
-        rule = place.get(rule_no)
-        if rule is None:
-            continue
-        slot = view.slots.get(held.rules[rule].definition.key)
-        stream_id = 0 if slot is None else view.stream(device, slot // PAGE_SLOTS)
-        if stream_id:
-            by_pair[pair_key(rule, stream_id)] = state
-    return active_states(plan, by_pair)
+def active_states(plan: Plan, states: States, rule_no: Int64s, view: Schema) -> Active:
+    """Return the states that are not normal, by the rules' places (numbers sorted) and streams."""
+    table = states.open()
+    number, device = table["key"] >> 32, (table["key"] & 0xFFFFFFFF).astype(np.int32)
+    place = np.minimum(np.searchsorted(rule_no, number), max(len(rule_no) - 1, 0))
+    mine = rule_no[place] == number if len(rule_no) else np.zeros(len(table), np.bool_)
+    table, place, device = table[mine], place[mine], device[mine]
+    stream = _streams(plan.page[place], device, view)
+    key = place.astype(np.int64) << 32 | stream
+    order = np.argsort(key[stream > 0], kind="stable")
+    kept = np.flatnonzero(stream > 0)[order]
+    since_us = table["since_us"][kept]
+    return Active(
+        key=key[kept],
+        level=table["level"][kept].astype(np.intp),
+        rank=table["rank"][kept].astype(np.intp),
+        since_us=since_us,
+        due_us=since_us + plan.for_us[place[kept]],
+    )
+
+
+def _streams(page: Ints, device: Int32s, view: Schema) -> Int32s:
+    """Return the streams of devices' pages, 0 where there is none."""
+    stream = device.copy()
+    if page.any():
+        pages = {of[0]: of for of in view.devices.values() if of}
+        for i in np.flatnonzero(page).tolist():
+            of = pages.get(int(device[i]), ())
+            stream[i] = of[page[i]] if page[i] < len(of) else 0
+    return stream
 
 
 class Suspect(msgspec.Struct, frozen=True):
-    """A candidate with what it concerns."""
+    """A candidate with what it concerns. column: where its readings' times are stored."""
 
     candidate: Candidate
     rule: Rule
     device: str
+    device_id: int
     column: int
 
+    @property
+    def key(self) -> int:
+        """The number of the state."""
+        return state_key(self.rule.rule_no, self.device_id)
 
-def find_suspects(prepared: Prepared, rows: Rows) -> list[Suspect]:
+
+def find_suspects(prepared: Prepared, rows: Rows, known: Known) -> list[Suspect]:
     """Return what in a batch may change a state of this datasource."""
-    held, streams = prepared.held, prepared.schema.streams
+    plan, active = prepared.plan, prepared.active
+    rates = read_rates(plan.rates, rows, known) if plan.rates else None
+    found = find_candidates(plan, active, rows, rates)
+    if plan.compound is not None:
+        found += find_joined(plan, active, rows, known)
+    streams = prepared.schema.streams
     return [
-        Suspect(c, held.rules[c.rule], streams[c.stream_id][0], int(prepared.plan.column[c.rule]))
-        for c in find_candidates(prepared.plan, prepared.active, rows)
+        Suspect(
+            candidate=c,
+            rule=prepared.held.rules[c.rule],
+            device=streams[c.stream_id][0],
+            device_id=prepared.device_id(c.stream_id),
+            column=int(plan.source[c.rule]),
+        )
+        for c in found
     ]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A state that a batch leads to; error: what judging raised."""
+
+    rule: Rule
+    device: str
+    state: State
+    error: str | None = None
+
+
+class Outcome(msgspec.Struct):
+    """What a batch causes: transitions in order of event time, states by key, errors."""
+
+    transitions: list[Transition]
+    changes: dict[int, Change]
 
 
 def settle(
     prepared: Prepared, suspects: list[Suspect], newest_us: Mapping[tuple[int, int], int]
-) -> tuple[list[Transition], dict[StateKey, State]]:
-    """Return the transitions, in order of event time, and the states they lead to.
+) -> Outcome:
+    """Return what suspects come to.
 
     `newest_us`: (stream, column) -> the newest reading that was stored before, where there is one.
+    A rule that raises is disabled for the device, which ends its alert.
     """
-    transitions: list[Transition] = []
-    states: dict[StateKey, State] = {}
+    outcome = Outcome([], {})
     for suspect in suspects:
-        c, rule = suspect.candidate, suspect.rule
-        key = (rule.rule_no, suspect.device)
-        newest = newest_us.get((c.stream_id, suspect.column), -(2**63))
-        before = prepared.held.states.get(key, NORMAL)
-        steps = judge(c, before, rule.definition.spec.for_us, newest)
-        transitions += [_transition(prepared.schema, suspect, step) for step in steps]
+        c = suspect.candidate
+        before = prepared.held.states.get(suspect.key) or NORMAL
+        newest = c.newest_us
+        if newest is None:
+            newest = newest_us.get((c.stream_id, suspect.column), LONG_AGO)
+        try:
+            steps = judge(c, before, suspect.rule.definition.spec.for_us, newest)
+            made = [_transition(prepared.schema, suspect, step) for step in steps]
+        except Exception as exc:
+            _disable(outcome, suspect, before, exc)
+            continue
+        outcome.transitions += made
         if steps:
-            states[key] = after(steps[-1], int(c.ts_us[-1]))
-    transitions.sort(key=lambda t: t.ts_us)
-    return transitions, states
+            state = after(steps[-1], int(c.ts_us[-1]))
+            outcome.changes[suspect.key] = Change(suspect.rule, suspect.device, state)
+    outcome.transitions.sort(key=lambda t: t.ts_us)
+    return outcome
+
+
+def _disable(outcome: Outcome, suspect: Suspect, before: State, exc: Exception) -> None:
+    ts_us = int(suspect.candidate.ts_us[-1])
+    error = f"{type(exc).__name__}: {exc}"[:200]
+    state = State(Level.DISABLED, ts_us, ts_us)
+    outcome.changes[suspect.key] = Change(suspect.rule, suspect.device, state, error)
+    if before.level in (Level.PENDING, Level.FIRING):
+        step = Step(before, Level.NORMAL, ts_us, None, reason=RULE_FAILED)
+        outcome.transitions.append(transition_of(suspect.rule, suspect.device, step, None))
 
 
 def _transition(schema: DatasourceSchema, suspect: Suspect, step: Step) -> Transition:
+    rule = suspect.rule
+    is_rate = rule.definition.spec.condition == "rate_above"
+    shown = step.value if is_rate else shown_value(schema, rule.definition.key, step.value)
+    return transition_of(rule, suspect.device, step, shown)
+
+
+def transition_of(rule: Rule, device: str, step: Step, shown: Value) -> Transition:
+    """Return a step of a rule for a device as a transition."""
+    was_firing = step.before.level is Level.FIRING
+    before = rule.severity(step.before.rank) if was_firing else None
+    ends = was_firing and step.level is not Level.FIRING
     return Transition(
-        rule=suspect.rule,
-        device=suspect.device,
+        rule=rule,
+        device=device,
         before=step.before,
         level=step.level,
         ts_us=step.ts_us,
         value=step.value,
-        shown=shown_value(schema, suspect.rule.definition.key, step.value),
+        shown=shown,
+        severity=before if ends and before else rule.severity(step.rank),
+        before_severity=before,
+        reason=step.reason,
     )
 
 
 def shown_value(schema: DatasourceSchema, key: str, value: float | None) -> Value:
     """Return a stored value as its key's kind: a text for a code, a boolean for 0 and 1."""
+    if value is not None and np.isnan(value):
+        return None
     kind = schema.keys[key].kind if key in schema.keys else None
     if value is None or kind is None or kind == "number":
         return value
@@ -161,6 +250,7 @@ def shown_value(schema: DatasourceSchema, key: str, value: float | None) -> Valu
     return schema.label_texts[code] if 0 <= code < len(schema.label_texts) else None
 
 
-def with_states(held: Held, version: int, changed: Mapping[StateKey, State]) -> Held:
+def with_states(held: Held, version: int, changes: Mapping[int, Change]) -> Held:
     """Return what is held after a transaction changed some states."""
-    return Held(version, held.cell, held.rules, {**held.states, **changed})
+    changed = {key: change.state for key, change in changes.items() if key > 0}
+    return msgspec.structs.replace(held, version=version, states=held.states.changed(changed))

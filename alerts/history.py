@@ -88,8 +88,8 @@ class History:
         return [await self._view(row) for row in rows]
 
     async def _view(self, row: tuple[Any, ...]) -> EventView:
-        no, key, value = row[3], row[6], row[11]
-        fields = (*row[:3], *row[4:11], await self._shown(no, key, value), *row[12:])
+        no, key, value = row[3], row[6], row[12]
+        fields = (*row[:3], *row[4:12], await self._shown(no, key, value), *row[13:])
         return EventView(**dict(zip(_FIELDS, fields, strict=True)))
 
     async def _shown(self, no: int, key: str, value: float | None) -> Any:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from alerts.evaluate import Level
+from alerts.judge import Level
 from alerts.payload import Alert, told
 from alerts.record import Transition
 from twin.db.queries import load
@@ -56,6 +56,7 @@ def _is_told(transition: Transition) -> bool:
 
 def _alert(transition: Transition) -> Alert:
     rule, firing = transition.rule, transition.level is Level.FIRING
+    goes_on = transition.kind == "severity_changed"
     return Alert(
         rule_id=str(rule.id),
         name=rule.definition.name,
@@ -63,9 +64,10 @@ def _alert(transition: Transition) -> Alert:
         key=rule.definition.key,
         device=transition.device,
         spec=rule.definition.spec,
+        severity=transition.severity,
         firing=firing,
         value=transition.shown,
-        starts_us=transition.ts_us if firing else transition.before.since_us,
+        starts_us=transition.before.since_us if goes_on or not firing else transition.ts_us,
         ends_us=None if firing else transition.ts_us,
         reason=transition.reason,
     )

@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from alerts.rules import Spec
+from alerts.words import Value, asked, text_of
 from twin.clock import to_rfc3339
-
-Value = float | bool | str | None
 
 LABELS = ("alertname", "datasource_id", "device", "key", "severity")
 """The labels of every alert: what alerts can be grouped by."""
@@ -19,14 +18,6 @@ NO_END = "0001-01-01T00:00:00Z"
 
 _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
-_WORDS = {
-    "greater_than": "above",
-    "greater_or_equal": "at or above",
-    "less_than": "below",
-    "less_or_equal": "at or below",
-    "equal_to": "equal to",
-    "not_equal_to": "not equal to",
-}
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +34,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     starts_us: int
     ends_us: int | None
     reason: str | None = None
+    severity: str | None = None
+    """Of the alert; None = its rule's."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -59,7 +52,7 @@ def told(alert: Alert, external_url: str) -> dict[str, Any]:
         "datasource_id": alert.datasource_id,
         "device": alert.device,
         "key": alert.key,
-        "severity": alert.spec.severity,
+        "severity": alert.severity or alert.spec.severity,
     }
     base = external_url.rstrip("/")
     return {
@@ -69,7 +62,8 @@ def told(alert: Alert, external_url: str) -> dict[str, Any]:
         "startsAt": to_rfc3339(alert.starts_us),
         "endsAt": NO_END if alert.ends_us is None else to_rfc3339(alert.ends_us),
         "generatorURL": f"{base}/v1/alerts/{alert.rule_id}" if base else "",
-        "fingerprint": fingerprint(labels),
+        # An alert that changes its severity stays the same one.
+        "fingerprint": fingerprint({**labels, "severity": alert.spec.severity}),
         "values": {alert.key: alert.value},
     }
 
@@ -126,26 +120,16 @@ def fingerprint(labels: dict[str, str]) -> str:
 
 def _summary(alert: Alert) -> str:
     of = f" of {alert.device}" if alert.device else ""
+    if alert.firing and alert.spec.condition == "no_data":
+        return f"{alert.name}: {alert.key}{of} sent nothing for {text_of(alert.spec.threshold)} s"
     if alert.reason is not None:
         return f"{alert.name}: {alert.key}{of} is no longer watched ({alert.reason})"
     state = "is" if alert.firing else "is back at"
-    return f"{alert.name}: {alert.key}{of} {state} {_text(alert.value)}"
+    return f"{alert.name}: {alert.key}{of} {state} {text_of(alert.value)}"
 
 
 def _description(alert: Alert) -> str:
-    spec = alert.spec
-    if spec.condition in ("between", "outside"):
-        limit = f"{spec.condition} {_text(spec.threshold)} and {_text(spec.threshold_high)}"
-    else:
-        limit = f"{_WORDS[spec.condition]} {_text(spec.threshold)}"
-    during = f" for {_text(spec.for_seconds)} s" if spec.for_seconds else ""
-    return f"The alert fires when {alert.key} is {limit}{during}."
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, float):
-        return repr(value).removesuffix(".0")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return f"The alert fires when {asked(alert.key, alert.spec)}."
 
 
 def _quoted(text: str) -> str:

@@ -8,8 +8,8 @@ import re
 from msgspec import UNSET, structs
 
 from alerts.channels import PUSH_EVERY_S
+from alerts.check import MAX_NAME
 from alerts.payload import LABELS
-from alerts.rules import MAX_NAME
 from alerts.targets import check_url
 from alerts.views import NewWebhook, WebhookPatch
 from twin.errors import Invalid, ItemError

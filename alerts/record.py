@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from alerts.evaluate import Level, State
-from alerts.payload import Value
+from alerts.judge import Level, State
 from alerts.rules import Definition, Spec
+from alerts.words import Value
 from twin.clock import to_datetime
 from twin.db.queries import load
 
@@ -35,21 +35,36 @@ class Rule(msgspec.Struct, frozen=True):
     datasource_no: int
     datasource_id: UUID
     definition: Definition
+    revision: int = 0
+    asked_us: int = 0
+
+    def severity(self, rank: int) -> str:
+        """Return the severity of a rank; the highest where the rule has no such rank any more."""
+        severities = self.definition.spec.severities
+        return severities[min(rank, len(severities) - 1)]
+
+    def rank(self, severity: str | None) -> int:
+        """Return the rank of a severity, 0 where it is none of the rule's."""
+        severities = self.definition.spec.severities
+        return severities.index(severity) if severity in severities else 0
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "Rule":
         """Return the rule of a row of the query `rules`."""
-        rule_no, id_, org_id, environment, no, datasource_id, name, key, device, spec, active = row
+        rule_no, id_, org_id, environment, no, datasource_id, *own = row
+        name, key, device, spec, active, revision, asked_us = own
         definition = Definition(
             name=name, key=key, device=device, spec=msgspec.convert(spec, Spec), is_active=active
         )
-        return cls(rule_no, id_, org_id, environment, no, datasource_id, definition)
+        own_id = (rule_no, id_, org_id, environment, no, datasource_id)
+        return cls(*own_id, definition, revision, asked_us)
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule's change of level for one device.
+    """A rule's change of level or severity for one device.
 
-    value is as stored, shown as told to people; reason is set when no reading caused it.
+    value is as stored, shown as told to people; severity: of the alert, of a past one the last;
+    before_severity: of the alert that fired before; reason is set when no reading caused it.
     """
 
     rule: Rule
@@ -59,7 +74,15 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     ts_us: int
     value: float | None
     shown: Value
+    severity: str
+    before_severity: str | None = None
     reason: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return state, or severity_changed for an alert that goes on firing."""
+        stays = self.before.level is Level.FIRING and self.level is Level.FIRING
+        return "severity_changed" if stays else "state"
 
 
 def same_rules(version: int, other: int) -> bool:
@@ -87,7 +110,8 @@ def history(transitions: Sequence[Transition]) -> list[Statement]:
         "keys": [r.definition.key for r in rules],
         "before": [level_name(t.before.level) for t in transitions],
         "after": [level_name(t.level) for t in transitions],
-        "severities": [r.definition.spec.severity for r in rules],
+        "severities": [t.severity for t in transitions],
+        "before_severities": [t.before_severity for t in transitions],
         "ts": [to_datetime(t.ts_us) for t in transitions],
         "values": [t.value for t in transitions],
         "reasons": [t.reason for t in transitions],

@@ -1,17 +1,26 @@
 """Rules and history in the database. Every change of a rule runs under its datasource's lock."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
 from alerts.announce import announce
-from alerts.closing import RULE_CHANGED, RULE_DELETED, RULE_DISABLED, bump, close, lock
+from alerts.check import check
+from alerts.closing import (
+    RULE_CHANGED,
+    RULE_DELETED,
+    RULE_DISABLED,
+    bump,
+    close,
+    lock,
+    rename_severity,
+)
+from alerts.enrol import enrol
 from alerts.held import shown_value
 from alerts.record import Rule
-from alerts.rules import Definition, NewRule, RulePatch, check, defined, patched
+from alerts.rules import Definition, NewRule, RulePatch, defined, patched
 from alerts.views import AlertView, DeviceState
 from twin.clock import now_us
 from twin.db.errors import driver_errors
@@ -25,6 +34,8 @@ from twin.schema import DatasourceSchema
 Row = tuple[Any, ...]
 
 NO_ALERT = "There is no alert with this id."
+RULE_COLUMNS = 13
+"""Columns of a rule in a row; two times of writing follow."""
 MAX_STATES = 100
 """Devices shown with a rule."""
 
@@ -44,7 +55,7 @@ class RuleStore:
         """Store a rule. Raises NotFound (datasource), Invalid, Conflict (too many)."""
         schema = await self._ground.schemas.get_for(self._principal, new.datasource_id)
         rule = defined(new)
-        check(rule, _kind(schema, rule.key))
+        check(rule, kinds_of(schema))
         id_ = uuid4()
         most = self._ground.settings.max_rules
         values = {**self._scope, **_columns(rule), "id": id_, "no": schema.no, "most": most}
@@ -53,8 +64,10 @@ class RuleStore:
                 await self._check_webhooks(conn, rule)
                 await lock(conn, schema.no)
                 cursor = await conn.execute(self._sql["insert_rule"], values)
-                if await cursor.fetchone() is None:
+                row = await cursor.fetchone()
+                if row is None:
                     raise Conflict(f"An organisation may have {most} alerts.")
+                await enrol(conn, schema, row[0], rule, now_us())
                 await bump(conn, [schema.no])
             await announce(self._ground, [schema.no])
         return await self.get(id_)
@@ -85,14 +98,20 @@ class RuleStore:
             schema = await self._schema_of(id_)
             async with self._ground.pool.connection() as conn, conn.transaction():
                 await lock(conn, schema.no)
-                old = Rule.from_row((await self._row(conn, id_))[:11])
+                old = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
                 new = patched(old.definition, patch)
-                check(new, _kind(schema, new.key))
+                check(new, kinds_of(schema))
                 await self._check_webhooks(conn, new)
-                if not new.asks_like(old.definition):
+                anew = not new.asks_like(old.definition)
+                if anew:
                     reason = RULE_CHANGED if new.is_active else RULE_DISABLED
                     await self._close(conn, old, reason, schema)
-                values = {**_columns(new), "rule_no": old.rule_no}
+                    await enrol(conn, schema, old.rule_no, new, now_us())
+                else:
+                    renamed = msgspec.structs.replace(old, definition=new)
+                    url = self._external_url
+                    await rename_severity(conn, renamed, old, at_us=now_us(), external_url=url)
+                values = {**_columns(new), "rule_no": old.rule_no, "anew": anew}
                 await conn.execute(self._sql["update_rule"], values)
                 await bump(conn, [schema.no])
             await announce(self._ground, [schema.no])
@@ -104,7 +123,7 @@ class RuleStore:
             schema = await self._schema_of(id_)
             async with self._ground.pool.connection() as conn, conn.transaction():
                 await lock(conn, schema.no)
-                rule = Rule.from_row((await self._row(conn, id_))[:11])
+                rule = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
                 await self._close(conn, rule, RULE_DELETED, schema)
                 await conn.execute(self._sql["delete_rule"], [rule.rule_no])
                 await bump(conn, [schema.no])
@@ -121,7 +140,7 @@ class RuleStore:
     async def _schema_of(self, id_: UUID) -> DatasourceSchema:
         """Return the schema of a rule's datasource, with no connection held while it loads."""
         async with self._ground.pool.connection() as conn:
-            rule = Rule.from_row((await self._row(conn, id_))[:11])
+            rule = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
         return await self._ground.schemas.get_no(rule.datasource_no)
 
     async def _close(
@@ -156,28 +175,33 @@ class RuleStore:
     async def _views(self, rows: list[Row], found: list[Row]) -> list[AlertView]:
         views = []
         for row in rows:
-            rule = Rule.from_row(row[:11])
+            rule = Rule.from_row(row[:RULE_COLUMNS])
+            schema = await self._ground.schemas.get_no(rule.datasource_no)
             states = [
                 DeviceState(
                     device=device,
                     state=state,
                     since=since,
                     value=await self._shown(rule.datasource_no, rule.definition.key, value),
+                    severity=severity,
+                    error=error,
                     acknowledged_at=people[0],
                     acknowledged_by=people[1],
                     silenced_until=people[2],
                 )
-                for rule_no, device, state, since, value, *people in found
+                for rule_no, device, state, since, value, severity, error, *people in found
                 if rule_no == rule.rule_no
             ]
-            views.append(_view(rule, states, row[11], row[12]))
+            views.append(_view(rule, schema, states, row[RULE_COLUMNS:]))
         return views
 
 
 def _view(
-    rule: Rule, states: list[DeviceState], created_at: datetime, updated_at: datetime
+    rule: Rule, schema: DatasourceSchema, states: list[DeviceState], written: Row
 ) -> AlertView:
     definition = rule.definition
+    created_at, updated_at = written
+    unseen = [key for key in definition.keys if not _is_seen(schema, key)]
     return AlertView(
         id=rule.id,
         name=definition.name,
@@ -186,6 +210,8 @@ def _view(
         device=definition.device,
         **msgspec.structs.asdict(definition.spec),
         is_active=definition.is_active,
+        unseen=bool(unseen),
+        unseen_keys=unseen,
         state=states[0].state if states else "normal",
         states=states,
         created_at=created_at,
@@ -203,9 +229,15 @@ def _columns(rule: Definition) -> Mapping[str, Any]:
     }
 
 
-def _kind(schema: DatasourceSchema, key: str) -> str | None:
+def kinds_of(schema: DatasourceSchema) -> dict[str, str | None]:
+    """Return the kinds of a datasource's keys."""
+    return {name: key.kind for name, key in schema.keys.items()}
+
+
+def _is_seen(schema: DatasourceSchema, key: str) -> bool:
+    """Return whether a key has ever held a value: a key declared without a kind has not."""
     known = schema.keys.get(key)
-    return None if known is None else known.kind
+    return known is not None and known.kind is not None
 
 
 async def _number(conn: AsyncConnection, query: bytes, values: Mapping[str, Any]) -> int:

@@ -7,34 +7,43 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from alerts.payload import Value
-from alerts.rules import Threshold
+from alerts.rules import Escalation, Part, Schedule, Threshold
+from alerts.words import Value
 
 
 class DeviceState(msgspec.Struct, kw_only=True):
-    """A device for which a rule is not normal."""
+    """A device for which a rule is not normal, or disabled because judging failed: `error`."""
 
     device: str
     state: str
     since: datetime
     value: Value
+    severity: str | None
+    error: str | None
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     silenced_until: datetime | None = None
 
 
 class AlertView(msgspec.Struct, kw_only=True):
-    """A rule; `state` is the highest of all devices, `states` its devices that are not normal."""
+    """A rule; `state` is the highest of all devices, `states` its devices that are not normal.
+
+    `unseen`: some of its keys have never held a value.
+    """
 
     id: UUID
     name: str
     datasource_id: UUID
     key: str
     device: str | None
-    condition: str
-    threshold: Threshold
+    condition: str | None
+    threshold: Threshold | None
     threshold_high: float | None
     clear_threshold: float | None
+    all: list[Part] | None
+    any: list[Part] | None
+    escalation: list[Escalation]
+    schedule: Schedule | None
     for_seconds: float
     severity: str
     widget_color: str | None
@@ -42,6 +51,8 @@ class AlertView(msgspec.Struct, kw_only=True):
     icon: str | None
     webhooks: list[UUID]
     is_active: bool
+    unseen: bool
+    unseen_keys: list[str]
     state: str
     states: list[DeviceState]
     created_at: datetime
@@ -63,6 +74,7 @@ class EventView(msgspec.Struct, kw_only=True):
     previous_state: str
     state: str
     severity: str
+    previous_severity: str | None
     ts: datetime
     value: Value
     reason: str | None

@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from alerts.clock import AlertClock
 from alerts.closing import jobs as alert_jobs
 from alerts.delivery import Delivery
 from alerts.history_routes import routes as history_routes
@@ -74,12 +75,14 @@ def create_app(run: Runtime) -> RsgiServer:
             Delivery(opened) as delivery,
         ):
             held[:] = [opened]
-            service = IngestService(opened, [AlertHook(opened, delivery.wake)])
+            hook = AlertHook(opened, delivery.wake)
+            service = IngestService(opened, [hook])
             await service.start()
             own.open(opened, service)
             foreign.open(opened, service)
             try:
-                async with jobs.running(opened, background_jobs(opened)):
+                clock = AlertClock(opened, hook.keeper).job()
+                async with jobs.running(opened, [clock, *background_jobs(opened)]):
                     yield
             finally:
                 await service.stop()

@@ -5,30 +5,40 @@ SELECT pg_advisory_xact_lock(%(lock_class)s::int, no) FROM unnest(%(nos)s::int[]
 
 -- name: versions
 -- A statement of its own after the lock: its snapshot then sees what the lock's last holder committed.
-SELECT no, coalesce(v.version, 0)
+SELECT no, coalesce(v.version, 0), v.owner
 FROM unnest(%(nos)s::int[]) AS no LEFT JOIN alert_versions v ON v.datasource_no = no
 
 -- name: rules
 SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
-       r.name, r.key, r.device, r.spec, r.is_active
+       r.name, r.key, r.device, r.spec, r.is_active, r.revision,
+       (extract(epoch FROM r.asked_at) * 1000000)::bigint
 FROM alert_rules r JOIN datasources d USING (datasource_no)
 WHERE r.datasource_no = ANY(%(nos)s::int[]) AND r.is_active AND d.deleted_at IS NULL
 ORDER BY r.rule_no
 
 -- name: states
-SELECT r.datasource_no, s.rule_no, s.device, s.state,
+-- What was written since a version, and all of some rules. A device is named by its stream of page 0.
+SELECT s.rule_no, p.stream_id, s.state, s.error IS NOT NULL, s.severity,
        (extract(epoch FROM s.since) * 1000000)::bigint,
        (extract(epoch FROM s.last_ts) * 1000000)::bigint, s.value
-FROM alert_states s JOIN alert_rules r USING (rule_no)
-WHERE r.datasource_no = ANY(%(nos)s::int[])
+FROM (SELECT * FROM alert_states WHERE datasource_no = %(no)s AND version > %(since)s
+      UNION
+      SELECT * FROM alert_states WHERE rule_no = ANY(%(anew)s::int[])) AS s
+JOIN streams p ON p.datasource_no = %(no)s AND p.device = s.device AND p.page = 0
+
+-- name: states_of
+-- States of rules for devices, whether they have a stream or not.
+SELECT s.rule_no, s.device, s.state, (extract(epoch FROM s.since) * 1000000)::bigint
+FROM alert_states s
+JOIN unnest(%(rules)s::int[], %(devices)s::text[]) AS w (rule_no, device) USING (rule_no, device)
 
 -- name: stored_beyond
 -- Of each stream the newest reading with a value in the column, if it is newer than all of the batch.
 -- `lowest` lets partitions be left out when the query is planned.
-SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint
+SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint, newest.value
 FROM unnest(%(streams)s::int[], %(until)s::timestamptz[]) AS c (stream_id, until)
 CROSS JOIN LATERAL (
-    SELECT r.ts FROM readings r
+    SELECT r.ts, r.{column} AS value FROM readings r
     WHERE r.stream_id = c.stream_id AND r.ts > c.until AND r.ts > %(lowest)s AND r.{column} IS NOT NULL
     ORDER BY r.ts DESC LIMIT 1
 ) AS newest
@@ -52,24 +62,51 @@ FROM (
 ) AS others
 GROUP BY stream_id
 
+-- name: stored_before
+-- Of each stream the newest value before a time, and not long before it.
+SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint, newest.value
+FROM unnest(%(streams)s::int[], %(before)s::timestamptz[]) AS c (stream_id, before)
+CROSS JOIN LATERAL (
+    SELECT r.ts, r.{column} AS value FROM readings r
+    WHERE r.stream_id = c.stream_id AND r.ts < c.before
+      AND r.ts >= c.before - %(reach_us)s * interval '1 microsecond'
+      AND r.ts >= %(lowest)s AND r.ts < %(highest)s AND r.{column} IS NOT NULL
+    ORDER BY r.ts DESC LIMIT 1
+) AS newest
+
+-- name: values_at
+SELECT r.stream_id, r.{column}
+FROM unnest(%(streams)s::int[], %(ts)s::timestamptz[]) AS c (stream_id, ts)
+JOIN readings r USING (stream_id, ts)
+
 -- name: save_states
-INSERT INTO alert_states (rule_no, device, state, since, last_ts, value)
-SELECT * FROM unnest(%(rules)s::int[], %(devices)s::text[], %(states)s::text[],
-                     %(since)s::timestamptz[], %(last)s::timestamptz[], %(values)s::float8[])
+INSERT INTO alert_states (datasource_no, version, rule_no, device, state, severity, error, since,
+                          last_ts, value)
+SELECT * FROM unnest(%(datasources)s::int[], %(versions)s::bigint[], %(rules)s::int[],
+                     %(devices)s::text[], %(states)s::text[], %(severities)s::text[],
+                     %(errors)s::text[], %(since)s::timestamptz[], %(last)s::timestamptz[],
+                     %(values)s::float8[])
 ON CONFLICT (rule_no, device) DO UPDATE
-SET state = excluded.state, since = excluded.since, last_ts = excluded.last_ts, value = excluded.value
+SET version = excluded.version, state = excluded.state, severity = excluded.severity,
+    error = excluded.error, since = excluded.since, last_ts = excluded.last_ts,
+    value = excluded.value
+
+-- name: take_over
+INSERT INTO alert_versions (datasource_no, owner) VALUES (%(no)s, %(owner)s)
+ON CONFLICT (datasource_no) DO UPDATE SET owner = excluded.owner
 
 -- name: insert_events
 INSERT INTO alert_events (org_id, environment, rule_id, rule_name, datasource_no, device, key,
-                          from_state, to_state, severity, ts, value, reason)
+                          from_state, to_state, severity, from_severity, ts, value, reason)
 SELECT org_id, environment, rule_id, rule_name, datasource_no, device, key,
-       from_state, to_state, severity, ts, value, reason
+       from_state, to_state, severity, from_severity, ts, value, reason
 FROM unnest(%(orgs)s::int[], %(environments)s::text[], %(rule_ids)s::uuid[], %(names)s::text[],
             %(datasources)s::int[], %(devices)s::text[], %(keys)s::text[], %(before)s::text[],
-            %(after)s::text[], %(severities)s::text[], %(ts)s::timestamptz[], %(values)s::float8[],
-            %(reasons)s::text[])
+            %(after)s::text[], %(severities)s::text[], %(before_severities)s::text[],
+            %(ts)s::timestamptz[], %(values)s::float8[], %(reasons)s::text[])
      WITH ORDINALITY AS e (org_id, environment, rule_id, rule_name, datasource_no, device, key,
-                           from_state, to_state, severity, ts, value, reason, place)
+                           from_state, to_state, severity, from_severity, ts, value,
+                           reason, place)
 ORDER BY place
 
 -- name: bump_versions

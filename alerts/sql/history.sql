@@ -1,7 +1,7 @@
 -- name: list_events
 -- A state lasts until the next event of the same rule and device. `before` continues an export.
 SELECT e.event_id, e.rule_id, e.rule_name, e.datasource_no, d.id, e.device, e.key, e.from_state,
-       e.to_state, e.severity, e.ts, e.value, e.reason,
+       e.to_state, e.severity, e.from_severity, e.ts, e.value, e.reason,
        extract(epoch FROM (SELECT n.ts FROM alert_events n
                            WHERE n.rule_id = e.rule_id AND n.device = e.device AND n.event_id > e.event_id
                            ORDER BY n.event_id LIMIT 1) - e.ts)::float8,

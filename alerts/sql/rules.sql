@@ -13,8 +13,14 @@ RETURNING rule_no
 -- name: update_rule
 UPDATE alert_rules
 SET name = %(name)s, key = %(key)s, device = %(device)s, spec = %(spec)s::jsonb,
-    is_active = %(is_active)s, updated_at = now()
+    is_active = %(is_active)s, updated_at = now(), revision = revision + %(anew)s::boolean::int,
+    asked_at = CASE WHEN %(anew)s THEN now() ELSE asked_at END
 WHERE rule_no = %(rule_no)s
+
+-- name: rename_severity
+-- Firing alerts of a rule whose severities were renamed.
+UPDATE alert_states SET severity = %(new)s
+WHERE rule_no = %(rule_no)s AND severity = %(old)s
 
 -- name: delete_rule
 DELETE FROM alert_rules WHERE rule_no = %s
@@ -25,14 +31,18 @@ WHERE org_id = %s AND environment = %s AND webhook_id = ANY(%s::uuid[])
 
 -- name: get_rule
 SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
-       r.name, r.key, r.device, r.spec, r.is_active, r.created_at, r.updated_at
+       r.name, r.key, r.device, r.spec, r.is_active, r.revision,
+       (extract(epoch FROM r.asked_at) * 1000000)::bigint,
+       r.created_at, r.updated_at
 FROM alert_rules r JOIN datasources d USING (datasource_no)
 WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND r.id = %(id)s
   AND d.deleted_at IS NULL
 
 -- name: list_rules
 SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
-       r.name, r.key, r.device, r.spec, r.is_active, r.created_at, r.updated_at
+       r.name, r.key, r.device, r.spec, r.is_active, r.revision,
+       (extract(epoch FROM r.asked_at) * 1000000)::bigint,
+       r.created_at, r.updated_at
 FROM alert_rules r JOIN datasources d USING (datasource_no)
 WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND d.deleted_at IS NULL
   AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
@@ -45,9 +55,9 @@ WHERE r.org_id = %(org_id)s AND r.environment = %(environment)s AND d.deleted_at
   AND (%(datasource_id)s::uuid IS NULL OR d.id = %(datasource_id)s)
 
 -- name: shown_states
--- The devices of each rule that are not normal: firing ones first, then the oldest, so many at most; with
--- who acknowledged what fires, and until when they are silenced.
-SELECT s.rule_no, s.device, s.state, s.since, s.value,
+-- The devices of each rule that are not normal or disabled: firing ones first, then the oldest, so many
+-- at most; with who acknowledged what fires, and until when they are silenced.
+SELECT s.rule_no, s.device, s.state, s.since, s.value, s.severity, s.error,
        CASE WHEN s.state = 'firing' THEN e.acknowledged_at END,
        CASE WHEN s.state = 'firing' THEN e.acknowledged_by END,
        (SELECT max(q.ends_at) FROM alert_silences q
@@ -56,7 +66,8 @@ SELECT s.rule_no, s.device, s.state, s.since, s.value,
           AND (q.datasource_no IS NULL OR q.datasource_no = r.datasource_no)
           AND (q.device IS NULL OR q.device = s.device))
 FROM (SELECT s.*, row_number() OVER (PARTITION BY rule_no ORDER BY state = 'firing' DESC, since, device) AS place
-      FROM alert_states s WHERE rule_no = ANY(%(rules)s::int[]) AND state <> 'normal') AS s
+      FROM alert_states s WHERE rule_no = ANY(%(rules)s::int[])
+        AND (state <> 'normal' OR error IS NOT NULL)) AS s
 JOIN alert_rules r USING (rule_no)
 LEFT JOIN LATERAL (
     SELECT acknowledged_at, acknowledged_by FROM alert_events n
@@ -67,7 +78,7 @@ WHERE s.place <= %(most)s ORDER BY s.rule_no, s.place
 -- name: open_states
 -- What closing some rules has to end.
 SELECT rule_no, device, state, (extract(epoch FROM since) * 1000000)::bigint,
-       (extract(epoch FROM last_ts) * 1000000)::bigint, value
+       (extract(epoch FROM last_ts) * 1000000)::bigint, value, severity
 FROM alert_states WHERE rule_no = ANY(%s::int[]) AND state <> 'normal' ORDER BY rule_no, device
 
 -- name: forget_states
@@ -75,7 +86,8 @@ DELETE FROM alert_states WHERE rule_no = ANY(%s::int[])
 
 -- name: rules_of_datasource
 SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
-       r.name, r.key, r.device, r.spec, r.is_active
+       r.name, r.key, r.device, r.spec, r.is_active, r.revision,
+       (extract(epoch FROM r.asked_at) * 1000000)::bigint
 FROM alert_rules r JOIN datasources d USING (datasource_no)
 WHERE r.datasource_no = %s ORDER BY r.rule_no
 

@@ -1,181 +1,118 @@
 """The vectorised evaluator against a slow, obvious one: reading by reading, rule by rule."""
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.obvious import Told, obvious
+from support.timelines import Row, defined, play_all, told
 
 from alerts import evaluate
-from alerts.evaluate import (
-    NORMAL,
-    Level,
-    State,
-    active_states,
-    after,
-    find_candidates,
-    judge,
-    pair_key,
-)
-from alerts.plan import Schema, make_plan
-from alerts.rules import Definition, Spec
-from twin.batch import PAGE_SLOTS, Rows
+from alerts.check import check
+from alerts.plan import Schema
+from alerts.rules import Definition
 
-DEVICES = {"a": [1, 5], "b": [2, 6], "c": [3, 0]}
+DEVICES = {"a": [1, 5], "b": [2, 6], "c": [3, 7]}
 KEYS = {"x": 0, "y": 1, "z": 17}
 WHERE = Schema(slots=KEYS, kinds=dict.fromkeys(KEYS, "number"), devices=DEVICES, codes={})
-VALUES = st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, math.nan])
-Told = list[tuple[int, str, int, str]]
-
-
-def specs() -> st.SearchStrategy[Spec]:
-    """Specs over small whole limits, so that readings often lie exactly on one."""
-    limit = st.sampled_from([0.0, 1.0, 2.0, 3.0])
-    lasting = st.sampled_from([0.0, 0.0, 2.0])
-    severity = st.just("info")
-    plain = st.sampled_from(["equal_to", "not_equal_to", "less_or_equal", "greater_or_equal"])
-    return st.one_of(
-        st.builds(Spec, condition=plain, threshold=limit, for_seconds=lasting, severity=severity),
-        st.builds(
-            lambda condition, low, width, lasting: Spec(
-                condition=condition,
-                threshold=low,
-                threshold_high=low + width,
-                for_seconds=lasting,
-                severity="info",
-            ),
-            st.sampled_from(["between", "outside"]),
-            limit,
-            limit,
-            lasting,
-        ),
-        st.builds(
-            lambda up, limit, margin, lasting: Spec(
-                condition="greater_than" if up else "less_than",
-                threshold=limit,
-                clear_threshold=limit - margin if up else limit + margin,
-                for_seconds=lasting,
-                severity="info",
-            ),
-            st.booleans(),
-            limit,
-            st.sampled_from([0.0, 1.0]),
-            lasting,
-        ),
-    )
-
-
-RULES = st.lists(
-    st.builds(
-        Definition,
-        name=st.just("r"),
-        key=st.sampled_from([*KEYS, "unknown"]),
-        device=st.sampled_from([None, "a", "b", "c", "unknown"]),
-        spec=specs(),
-    ),
-    max_size=6,
-)
-STREAMS = [1, 2, 3, 5, 6, 9]
-BATCH = st.dictionaries(
-    st.tuples(st.sampled_from(STREAMS), st.integers(0, 12)),
-    st.tuples(VALUES, VALUES),
-    max_size=20,
+HOUR = 3600.0
+LIMIT = st.sampled_from([0.0, 1.0, 2.0, 3.0])
+LASTING = st.sampled_from([0.0, 0.0, 2.0])
+PLAIN = st.sampled_from(["equal_to", "not_equal_to", "less_or_equal", "greater_or_equal"])
+SCHEDULES = st.sampled_from(
+    [
+        None,
+        None,
+        {"timezone": "UTC", "from": "00:00", "to": "03:00"},
+        {"timezone": "Europe/Berlin", "days": ["thu", "sun"], "from": "22:00", "to": "05:00"},
+        {"timezone": "Asia/Kolkata", "to": "24:00"},
+    ]
 )
 
 
-@settings(max_examples=400, deadline=None)
-@given(rules=RULES, batches=st.lists(BATCH, max_size=4), most=st.sampled_from([1, 7, 1 << 20]))
+@st.composite
+def questions(draw: st.DrawFn, parts: bool = False) -> dict[str, Any]:
+    """One comparison over small whole limits, so that readings often lie exactly on one."""
+    kind = draw(st.sampled_from(["plain", "range", "clear"]))
+    low = draw(LIMIT)
+    if kind == "plain":
+        return {"condition": draw(PLAIN), "threshold": low}
+    if kind == "range":
+        condition = draw(st.sampled_from(["between", "outside"]))
+        return {"condition": condition, "threshold": low, "threshold_high": low + draw(LIMIT)}
+    up = draw(st.booleans())
+    clear = low + draw(st.sampled_from([0.0, 1.0])) * (-1 if up else 1)
+    condition = "greater_than" if up else "less_than"
+    return {"condition": condition, "threshold": low, "clear_threshold": clear}
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Definition:
+    """Rules of every kind that readings judge."""
+    kind = draw(st.sampled_from(["simple", "rate", "escalating", "compound"]))
+    spec: dict[str, Any] = {"severity": "info", "schedule": draw(SCHEDULES)}
+    spec["for_seconds"] = draw(LASTING)
+    key = draw(st.sampled_from([*KEYS, "unknown"]))
+    if kind == "simple":
+        spec |= draw(questions())
+    elif kind == "rate":
+        spec |= {"condition": "rate_above", "threshold": 60.0, "clear_threshold": 30.0}
+    elif kind == "escalating":
+        steps = [
+            {"severity": "warning", "threshold": 2.0, "clear_threshold": draw(LIMIT) % 2 + 1},
+            {"severity": "critical", "threshold": 3.0},
+        ]
+        spec |= {"condition": "greater_than", "threshold": draw(LIMIT) % 2}
+        spec["escalation"] = steps[draw(st.integers(0, 1)) :]
+    else:
+        some = draw(
+            st.lists(st.tuples(st.sampled_from([*KEYS]), questions()), min_size=1, max_size=3)
+        )
+        field = draw(st.sampled_from(["all", "any"]))
+        spec[field] = [{"key": name, **question} for name, question in some]
+        key = some[0][0]
+    device = draw(st.sampled_from([None, None, "a", "b", "c"]))
+    made = defined(key=key, device=device, **spec)
+    check(made, dict.fromkeys(KEYS, "number"))
+    return made
+
+
+VALUES = st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0, 4.0])
+MOMENTS = st.one_of(
+    st.integers(0, 12).map(float), st.integers(0, 40).map(lambda hours: hours * HOUR)
+)
+READING = st.tuples(
+    st.sampled_from([*DEVICES]), MOMENTS, st.dictionaries(st.sampled_from([*KEYS]), VALUES)
+)
+BATCHES = st.lists(st.lists(READING, max_size=14), max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(some=st.lists(rules(), max_size=5), batches=BATCHES, most=st.sampled_from([1, 7, 1 << 20]))
 def test_the_vectorised_evaluator_agrees_with_the_obvious_one(
-    rules: list[Definition], batches: list[dict[tuple[int, int], tuple[float, float]]], most: int
+    some: list[Definition], batches: list[list[Row]], most: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "MAX_PAIRS", most)
-        assert fast(rules, batches) == obvious(rules, batches)
+        played = play_all(some, batches, WHERE)
+    seen = [
+        (p.rule, device_of(p.stream_id), p.step.ts_us / 1e6, named(some[p.rule], p)) for p in played
+    ]
+    assert sorted(seen) == expected(some, batches)
 
 
-def fast(rules: list[Definition], batches: list[Any]) -> Told:
-    plan = make_plan(rules, WHERE)
-    states: dict[int, State] = {}
-    newest: dict[tuple[int, int], int] = {}
-    told: Told = []
-    for batch in batches:
-        rows = rows_of(batch)
-        for c in find_candidates(plan, active_states(plan, states), rows):
-            key = pair_key(c.rule, c.stream_id)
-            floor = newest.get((c.stream_id, int(plan.column[c.rule])), -(2**63))
-            for_us = rules[c.rule].spec.for_us
-            steps = judge(c, states.get(key, NORMAL), for_us, floor)
-            device = next(d for d, streams in DEVICES.items() if c.stream_id in streams)
-            told += [(c.rule, device, s.ts_us // 1_000_000, s.level.name) for s in steps]
-            if steps:
-                states[key] = after(steps[-1], int(c.ts_us[-1]))
-        for stream, ts, values in zip(rows.stream_id, rows.ts_us, rows.values, strict=True):
-            for column in np.flatnonzero(~np.isnan(values)).tolist():
-                place = int(stream), column
-                newest[place] = max(newest.get(place, -1), int(ts))
-    return sorted(told)
+def device_of(stream_id: int) -> str:
+    return next(device for device, streams in DEVICES.items() if stream_id in streams)
 
 
-def obvious(rules: list[Definition], batches: list[Any]) -> Told:
-    told: Told = []
-    for no, rule in enumerate(rules):
-        for device, streams in DEVICES.items():
-            if rule.key not in KEYS or rule.device not in (None, device):
-                continue
-            page, column = divmod(KEYS[rule.key], PAGE_SLOTS)
-            level, since, newest = Level.NORMAL, 0, -1
-            for batch in batches:
-                readings = sorted(
-                    (t, values[column])
-                    for (stream, t), values in batch.items()
-                    if stream == streams[page] and not math.isnan(values[column])
-                )
-                floor = newest
-                for t, value in readings:
-                    newest = max(newest, t)
-                    if t < floor:
-                        continue
-                    new = next_level(rule.spec, level, t - since, value)
-                    if new is not level:
-                        level, since = new, t
-                        told.append((no, device, t, level.name))
-    return sorted(told)
+def named(rule: Definition, played: Any) -> str:
+    name = told(rule, played)
+    return f"firing {rule.spec.severity}" if name == "firing" else name
 
 
-def next_level(spec: Spec, level: Level, lasted_s: float, value: float) -> Level:
-    if level is Level.FIRING:
-        limit = spec.threshold if spec.clear_threshold is None else spec.clear_threshold
-        return Level.FIRING if is_true(spec, value, limit) else Level.NORMAL
-    if not is_true(spec, value, spec.threshold):
-        return Level.NORMAL
-    if level is Level.PENDING:
-        return Level.FIRING if lasted_s >= spec.for_seconds else Level.PENDING
-    return Level.PENDING if spec.for_seconds else Level.FIRING
-
-
-def is_true(spec: Spec, value: float, limit: Any) -> bool:
-    high = spec.threshold_high if spec.threshold_high is not None else math.inf
-    return {
-        "greater_than": value > limit,
-        "greater_or_equal": value >= limit,
-        "less_than": value < limit,
-        "less_or_equal": value <= limit,
-        "equal_to": value == limit,
-        "not_equal_to": value != limit,
-        "between": limit <= value <= high,
-        "outside": value < limit or value > high,
-    }[spec.condition]
-
-
-def rows_of(batch: dict[tuple[int, int], tuple[float, float]]) -> Rows:
-    places = sorted(batch)
-    values = np.full((len(places), PAGE_SLOTS), np.nan)
-    for i, place in enumerate(places):
-        values[i, :2] = batch[place]
-    return Rows(
-        np.array([stream for stream, _ in places], np.int32),
-        np.array([t * 1_000_000 for _, t in places], np.int64),
-        values,
-    )
+def expected(some: Sequence[Definition], batches: Sequence[Sequence[Row]]) -> list[Told]:
+    known = [(no, rule) for no, rule in enumerate(some) if set(rule.keys) <= set(KEYS)]
+    found = obvious([rule for _, rule in known], batches)
+    return sorted((known[no][0], *rest) for no, *rest in found)

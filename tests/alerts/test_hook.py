@@ -247,6 +247,7 @@ def test_a_rule_that_asks_something_else_starts_anew(database_url: str) -> None:
         await plant.send(("", 3, HOT))
         assert [(e.state, e.reason) for e in await plant.events()] == [
             ("firing", None),
+            ("firing", "rule changed"),
             ("normal", "rule changed"),
             ("firing", None),
             ("normal", "rule disabled"),

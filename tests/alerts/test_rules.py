@@ -5,7 +5,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from alerts.rules import NewRule, RulePatch, check, defined, patched
+from alerts.check import check
+from alerts.rules import NewRule, RulePatch, defined, patched
 from twin.errors import Invalid
 
 GOOD = {
@@ -17,6 +18,12 @@ GOOD = {
     "severity": "warning",
 }
 HOOK = UUID(int=7)
+PART = {"key": "temperature", "condition": "greater_than", "threshold": 8, "clear_threshold": 7}
+OTHER_PART = {"key": "rpm", "condition": "between", "threshold": 8, "threshold_high": 9}
+
+
+def escalated(**changes: object) -> dict[str, object]:
+    return {"escalation": [{"severity": "critical", "threshold": 95, **changes}]}
 
 
 def made(**changes: object):
@@ -25,7 +32,7 @@ def made(**changes: object):
 
 def wrong_fields(kind: str | None = None, **changes: object) -> list[str | None]:
     try:
-        check(made(**changes), kind)
+        check(made(**changes), {"temperature": kind})
     except Invalid as exc:
         return [error.key for error in exc.errors]
     return []
@@ -45,6 +52,13 @@ def wrong_fields(kind: str | None = None, **changes: object) -> list[str | None]
         {"webhooks": [str(HOOK)]},
         {"name": "n" * 200},
         {"for_seconds": 30 * 86_400},
+        {"condition": "rate_above", "threshold": 5, "clear_threshold": 2},
+        {"condition": "no_data", "threshold": 60},
+        {"condition": None, "threshold": None, "key": None, "all": [PART]},
+        {"condition": None, "threshold": None, "key": "rpm", "any": [PART] * 9 + [OTHER_PART]},
+        {"escalation": [{"severity": "critical", "threshold": 95, "clear_threshold": 90}]},
+        {"schedule": {"timezone": "Europe/Berlin"}},
+        {"schedule": {"timezone": "UTC", "days": ["sat"], "from": "22:00", "to": "06:00"}},
     ],
 )
 def test_good_rules(changes: dict[str, object]) -> None:
@@ -60,7 +74,45 @@ def test_good_rules(changes: dict[str, object]) -> None:
         ({"device": "d" * 201}, "device"),
         ({"device": "a\x00"}, "device"),
         ({"condition": "hotter_than"}, "condition"),
-        ({"condition": "rate_above"}, "condition"),
+        ({"condition": "rate_above", "threshold": "hot"}, "threshold"),
+        ({"condition": "no_data", "threshold": 0.5}, "threshold"),
+        ({"condition": "no_data", "threshold": 30 * 86_400 + 1}, "threshold"),
+        ({"condition": "no_data", "threshold": 60, "for_seconds": 5}, "for_seconds"),
+        ({"condition": "no_data", "threshold": 60, "clear_threshold": 5}, "clear_threshold"),
+        ({"threshold": None}, "threshold"),
+        ({"condition": None}, "condition"),
+        ({"all": [PART]}, "condition"),
+        ({"condition": None, "all": [PART]}, "threshold"),
+        ({"condition": None, "threshold": None, "all": []}, "all"),
+        ({"condition": None, "threshold": None, "any": [PART] * 11}, "any"),
+        ({"condition": None, "threshold": None, "all": [OTHER_PART]}, "key"),
+        (
+            {"condition": None, "threshold": None, "all": [{**PART, "key": " "}, PART]},
+            "all.0.key",
+        ),
+        (
+            {"condition": None, "threshold": None, "any": [{**PART, "condition": "no_data"}]},
+            "any.0.condition",
+        ),
+        (
+            {"condition": None, "threshold": None, "any": [PART, {**PART, "clear_threshold": 9}]},
+            "any.1.clear_threshold",
+        ),
+        (escalated(severity="warning"), "escalation.0.severity"),
+        (escalated(severity="fatal"), "escalation.0.severity"),
+        (escalated(threshold=80), "escalation.0.threshold"),
+        (escalated(threshold=float("inf")), "escalation.0.threshold"),
+        (escalated(clear_threshold=96), "escalation.0.clear_threshold"),
+        ({**escalated(threshold=80), "condition": "less_than"}, "escalation.0.threshold"),
+        ({**escalated(), "condition": "equal_to"}, "escalation"),
+        ({"schedule": {}}, "schedule.timezone"),
+        ({"schedule": {"timezone": "Mars/Olympus"}}, "schedule.timezone"),
+        ({"schedule": {"timezone": "UTC", "days": []}}, "schedule.days"),
+        ({"schedule": {"timezone": "UTC", "days": ["monday"]}}, "schedule.days"),
+        ({"schedule": {"timezone": "UTC", "from": "6:00"}}, "schedule.from"),
+        ({"schedule": {"timezone": "UTC", "from": "24:00"}}, "schedule.from"),
+        ({"schedule": {"timezone": "UTC", "to": "25:00"}}, "schedule.to"),
+        ({"schedule": {"timezone": "UTC", "from": "06:00", "to": "06:00"}}, "schedule.to"),
         ({"threshold": "hot"}, "threshold"),
         ({"threshold": True}, "threshold"),
         ({"threshold": float("inf")}, "threshold"),
@@ -107,7 +159,7 @@ def test_a_threshold_is_of_its_keys_kind(kind: str, threshold: object, wrong: li
 
 def test_the_conditions_that_exist_are_listed() -> None:
     with pytest.raises(Invalid, match=r"greater_than, greater_or_equal, .* between, outside"):
-        check(made(condition="above"), None)
+        check(made(condition="above"), {})
 
 
 def test_a_patch_changes_only_what_it_holds() -> None:

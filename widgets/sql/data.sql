@@ -4,22 +4,25 @@ SELECT readers_us FROM rollup_mark
 
 -- name: shown_alert
 -- The firing alert a widget shows: of its keys, of its device if it has one, highest severity, then oldest.
-SELECT r.spec ->> 'severity', r.name, r.spec ->> 'widget_color', r.spec ->> 'material_color',
+SELECT s.severity, r.name, r.spec ->> 'widget_color', r.spec ->> 'material_color',
        r.spec ->> 'icon', s.since
 FROM alert_rules AS r
 JOIN alert_states AS s USING (rule_no)
 WHERE r.datasource_no = %(no)s AND r.is_active AND s.state = 'firing' AND r.key = ANY(%(keys)s)
   AND (%(device)s::text IS NULL OR s.device = %(device)s)
-ORDER BY array_position(ARRAY['critical', 'warning', 'info'], r.spec ->> 'severity'),
+ORDER BY array_position(ARRAY['critical', 'warning', 'info'], s.severity),
          s.since, r.rule_no, s.device
 LIMIT 1
 
 -- name: shown_alert_at
 -- The same as of a moment: each rule and device is in the state of its last transition up to then.
-SELECT r.spec ->> 'severity', r.name, r.spec ->> 'widget_color', r.spec ->> 'material_color',
-       r.spec ->> 'icon', e.ts
+SELECT e.severity, r.name, r.spec ->> 'widget_color', r.spec ->> 'material_color',
+       r.spec ->> 'icon',
+       (SELECT max(b.ts) FROM alert_events b
+        WHERE b.rule_id = e.rule_id AND b.device = e.device AND b.ts <= e.ts
+          AND b.to_state = 'firing' AND b.from_state <> 'firing') AS began
 FROM (
-    SELECT DISTINCT ON (rule_id, device) rule_id, device, to_state, ts
+    SELECT DISTINCT ON (rule_id, device) rule_id, device, to_state, severity, ts
     FROM alert_events
     WHERE datasource_no = %(no)s AND key = ANY(%(keys)s) AND ts <= %(at)s
       AND rule_id IN (SELECT id FROM alert_rules WHERE datasource_no = %(no)s)
@@ -28,6 +31,6 @@ FROM (
 ) AS e
 JOIN alert_rules AS r ON r.id = e.rule_id
 WHERE e.to_state = 'firing'
-ORDER BY array_position(ARRAY['critical', 'warning', 'info'], r.spec ->> 'severity'),
-         e.ts, r.rule_no, e.device
+ORDER BY array_position(ARRAY['critical', 'warning', 'info'], e.severity),
+         began, r.rule_no, e.device
 LIMIT 1

@@ -1,0 +1,228 @@
+"""What a worker holds of rules and states, kept in step with the database, and what it writes there.
+
+Runs on a writer's connection, under the datasources' advisory locks. Invariant: nothing is adopted
+before the transaction that made it has committed.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+
+from alerts.announce import Announcer
+from alerts.held import Change, Held, Outcome, Prepared, prepare, restated, with_states
+from alerts.judge import Level
+from alerts.notices import notices
+from alerts.record import (
+    LOCK_CLASS,
+    STATES_STEP,
+    Rule,
+    Transition,
+    history,
+    level_name,
+    same_rules,
+)
+from alerts.states import States, loaded, merged, no_states, state_key
+from twin.clock import to_datetime
+from twin.db.pool import Connection
+from twin.db.queries import load
+from twin.errors import NotFound
+from twin.ground import Ground
+from twin.metrics import ALERT_RULE_FAILURES, ALERT_TRANSITIONS
+from twin.schema import DatasourceSchema
+
+SCHEMA_WAIT_S = 5.0
+"""How long a writer waits for a schema that this worker had to forget."""
+LOADED_AT_ONCE = 20_000
+"""States fetched in a step when all of a datasource's are loaded."""
+
+_LEVELS = {"normal": Level.NORMAL, "pending": Level.PENDING, "firing": Level.FIRING}
+
+
+class Keeper:
+    """The rules and states of the datasources that this worker meets."""
+
+    def __init__(self, ground: Ground, wake: Callable[[], None]) -> None:
+        """Call `wake` when deliveries were committed. Must be made on the event loop."""
+        self._ground = ground
+        self._wake = wake
+        self._loop = asyncio.get_running_loop()
+        self._announcer = Announcer(ground)
+        self._external_url = ground.settings.public_url or ""
+        self._sql = load("alerts", "evaluation")
+        self._held: dict[int, Held] = {}
+        self._prepared: dict[int, Prepared] = {}
+        self._adopting = threading.Lock()
+
+    def held(self, no: int) -> Held | None:
+        """Return what is held of a datasource."""
+        return self._held.get(no)
+
+    def wants(self, no: int) -> bool:
+        """Return whether a datasource has rules, or may have got some since this worker looked."""
+        held = self._held.get(no)
+        if held is None or held.rules or not self._ground.notifier.connected:
+            return True
+        return held.cell != self._cell(no)
+
+    def schemas(self, nos: Iterable[int]) -> dict[int, DatasourceSchema]:
+        """Return the schemas of datasources that still exist. Before any lock is taken."""
+        found = {}
+        for no in nos:
+            schema = self._ground.schemas.by_no(no)
+            if schema is None:  # forgotten since the request was read
+                wanted = self._ground.schemas.get_no(no)
+                try:
+                    schema = asyncio.run_coroutine_threadsafe(wanted, self._loop).result(
+                        SCHEMA_WAIT_S
+                    )
+                except NotFound:
+                    continue
+            found[no] = schema
+        return found
+
+    def lock(self, conn: Connection, nos: Sequence[int]) -> None:
+        """Lock datasources, in ascending order, until the commit; reload what moved.
+
+        Before any write of alerts, so all that is loaded is committed.
+        """
+        conn.execute(self._sql["lock_datasources"], {"lock_class": LOCK_CLASS, "nos": list(nos)})
+        cells = {no: self._cell(no) for no in nos}
+        found = conn.execute(self._sql["versions"], {"nos": list(nos)}).fetchall()
+        for no, version, owner in found:
+            held = self._held.get(no)
+            if held is None or held.version != version:
+                held = self._reloaded(conn, held, no, version, cells[no])
+            self._adopt(no, msgspec.structs.replace(held, cell=cells[no], owner=owner))
+
+    def prepared(self, schema: DatasourceSchema) -> Prepared:
+        """Return the rules and states of a locked datasource, laid out for its schema."""
+        held = self._held[schema.no]
+        prepared = self._prepared.get(schema.no)
+        if prepared is None or not prepared.still_fits(held, schema):
+            prepared = prepare(held, schema)
+        elif prepared.held is not held:
+            same = prepared.held.states is held.states
+            prepared = (
+                msgspec.structs.replace(prepared, held=held) if same else restated(prepared, held)
+            )
+        self._prepared[schema.no] = prepared
+        return prepared
+
+    def write(self, conn: Connection, outcomes: Mapping[int, Outcome]) -> Callable[[], None]:
+        """Write what batches caused, by datasource; return what to do once that is committed."""
+        step = {"nos": sorted(outcomes), "step": STATES_STEP}
+        versions: dict[int, int] = dict(conn.execute(self._sql["bump_versions"], step).fetchall())
+        changes = [
+            (no, change) for no, outcome in outcomes.items() for change in outcome.changes.values()
+        ]
+        conn.execute(self._sql["save_states"], _columns(changes, versions))
+        transitions = [t for outcome in outcomes.values() for t in outcome.transitions]
+        for query, parameters in history(transitions) + notices(transitions, self._external_url):
+            conn.execute(query, parameters)
+        held = {
+            no: with_states(self._held[no], versions[no], outcome.changes)
+            for no, outcome in outcomes.items()
+        }
+        failures = sum(change.error is not None for _, change in changes)
+        return partial(self._committed, held, transitions, failures)
+
+    def take_over(self, conn: Connection, no: int, owner: int) -> None:
+        """Say that this worker's memory of newest readings holds from this commit on."""
+        conn.execute(self._sql["take_over"], {"no": no, "owner": owner})
+
+    def _committed(
+        self, held: Mapping[int, Held], transitions: Sequence[Transition], failures: int
+    ) -> None:
+        """Adopt what was committed, and tell."""
+        with self._adopting:
+            for no, new in held.items():
+                if self._held[no].version < new.version:
+                    self._held[no] = new
+        for transition in transitions:
+            ALERT_TRANSITIONS.labels(level_name(transition.level)).inc()
+        ALERT_RULE_FAILURES.inc(failures)
+        self._announcer.moved(held)
+        if transitions:
+            self._wake()
+
+    def _cell(self, no: int) -> int:
+        return self._ground.versions.read("alerts", no) ^ self._ground.versions.epoch
+
+    def _adopt(self, no: int, held: Held) -> None:
+        with self._adopting:
+            self._held[no] = held
+
+    def _reloaded(
+        self, conn: Connection, held: Held | None, no: int, version: int, cell: int
+    ) -> Held:
+        """Return a datasource's rules and states, of what is held only what moved read anew."""
+        if held is not None and same_rules(held.version, version):
+            states = self._newer_states(conn, held, held.rules, [])
+            return Held(version, cell, None, held.rules, states)
+        rows = conn.execute(self._sql["rules"], {"nos": [no]}).fetchall()
+        rules = [Rule.from_row(row) for row in rows]
+        if held is None:
+            held = Held(-1, cell, None, [], no_states())
+        had = {rule.rule_no: rule.revision for rule in held.rules}
+        anew = [rule for rule in rules if had.get(rule.rule_no) != rule.revision]
+        same = [rule.rule_no for rule in rules if had.get(rule.rule_no) == rule.revision]
+        known = msgspec.structs.replace(held, states=held.states.kept(same))
+        return Held(version, cell, None, rules, self._newer_states(conn, known, rules, anew))
+
+    def _newer_states(
+        self, conn: Connection, held: Held, rules: Sequence[Rule], anew: Sequence[Rule]
+    ) -> States:
+        """Return the states held, with those written since, and all of the rules `anew`."""
+        if not rules:
+            return no_states()
+        no = rules[0].datasource_no
+        by_no = {rule.rule_no: rule for rule in rules}
+        values = {"no": no, "since": held.version, "anew": [rule.rule_no for rule in anew]}
+        table = held.states.table()
+        with conn.cursor(name="alert_states") as cursor:
+            cursor.execute(self._sql["states"], values)
+            while rows := cursor.fetchmany(LOADED_AT_ONCE):
+                fresh = loaded([_loaded(by_no[row[0]], row) for row in rows if row[0] in by_no])
+                table = merged(table, fresh)
+        return States(table, {})
+
+
+def _loaded(rule: Rule, row: Sequence[object]) -> tuple[object, ...]:
+    """Return a row of the query `states` as one of a states' table."""
+    _, device_id, state, failed, severity, since_us, last_us, value = row
+    level = Level.DISABLED if failed else _LEVELS[str(state)]
+    rank = rule.rank(None if severity is None else str(severity))
+    shown = float("nan") if value is None else value
+    return (
+        state_key(rule.rule_no, int(str(device_id))),
+        int(level),
+        rank,
+        since_us,
+        last_us,
+        shown,
+    )
+
+
+def _columns(
+    changes: Sequence[tuple[int, Change]], versions: Mapping[int, int]
+) -> dict[str, list[object]]:
+    """Return the parameters of the query `save_states`."""
+    states = [change.state for _, change in changes]
+    return {
+        "datasources": [no for no, _ in changes],
+        "versions": [versions[no] for no, _ in changes],
+        "rules": [change.rule.rule_no for _, change in changes],
+        "devices": [change.device for _, change in changes],
+        "states": ["normal" if s.level is Level.DISABLED else level_name(s.level) for s in states],
+        "severities": [
+            change.rule.severity(change.state.rank) if change.state.level is Level.FIRING else None
+            for _, change in changes
+        ],
+        "errors": [change.error for _, change in changes],
+        "since": [to_datetime(s.since_us) for s in states],
+        "last": [to_datetime(s.last_us) for s in states],
+        "values": [s.value for s in states],
+    }

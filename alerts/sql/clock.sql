@@ -1,0 +1,37 @@
+-- name: clocked
+-- Datasources with rules that the clock judges.
+SELECT r.datasource_no, coalesce(max(v.version), 0)
+FROM alert_rules r JOIN datasources d USING (datasource_no) LEFT JOIN alert_versions v USING (datasource_no)
+WHERE r.is_clocked AND r.is_active AND d.deleted_at IS NULL
+GROUP BY r.datasource_no ORDER BY r.datasource_no
+
+-- name: newest
+-- Of each stream the newest reading with a value, of those that are not too far ahead.
+SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint
+FROM unnest(%(streams)s::int[], %(until)s::timestamptz[]) AS c (stream_id, until)
+CROSS JOIN LATERAL (
+    SELECT r.ts FROM readings r
+    WHERE r.stream_id = c.stream_id AND r.ts <= c.until AND r.ts > %(lowest)s AND r.{column} IS NOT NULL
+    ORDER BY r.ts DESC LIMIT 1
+) AS newest
+
+-- name: enrol
+-- The devices of a datasource that sent a key lately, as normal states of a rule.
+INSERT INTO alert_states (rule_no, datasource_no, device, state, since, last_ts)
+SELECT %(rule_no)s, s.datasource_no, s.device, 'normal', newest.ts, newest.ts
+FROM streams s
+CROSS JOIN LATERAL (
+    SELECT r.ts FROM readings r
+    WHERE r.stream_id = s.stream_id AND r.ts > %(from)s AND r.ts <= %(until)s AND r.{column} IS NOT NULL
+    ORDER BY r.ts DESC LIMIT 1
+) AS newest
+WHERE s.datasource_no = %(no)s AND s.page = %(page)s
+ON CONFLICT (rule_no, device) DO NOTHING
+
+-- name: vanished
+-- Devices of which nothing is stored any more, with alerts under way: the rules are locked by who asks.
+SELECT s.rule_no, s.device
+FROM alert_states s JOIN streams p ON p.datasource_no = s.datasource_no AND p.device = s.device AND p.page = 0
+WHERE s.state <> 'normal' AND NOT EXISTS (SELECT FROM readings r WHERE r.stream_id = p.stream_id)
+  AND (%(no)s::int IS NULL OR s.datasource_no = %(no)s)
+ORDER BY s.rule_no, s.device LIMIT %(most)s
