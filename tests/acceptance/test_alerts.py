@@ -76,7 +76,15 @@ def test_from_a_hot_reading_to_a_signed_webhook_and_back(server: RunningServer, 
     assert shown["state"] == "firing"
     nobody = {"acknowledged_at": None, "acknowledged_by": None, "silenced_until": None}
     assert shown["states"] == [
-        {"device": "pump-1", "state": "firing", "since": moment, "value": 92.5, **nobody}
+        {
+            "device": "pump-1",
+            "state": "firing",
+            "since": moment,
+            "value": 92.5,
+            "severity": "critical",
+            "error": None,
+            **nobody,
+        }
     ]
     send(plant, {"ts": start + 2, "device": "pump-1", "temperature": 60})
     resolved = desk.wait(2)[1]
