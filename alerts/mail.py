@@ -25,7 +25,7 @@ PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Where mail goes: smtp (STARTTLS where it is offered), smtp+starttls (always) or smtps (TLS)."""
+    """Where mail goes: smtp (STARTTLS if offered or with a password), smtp+starttls, smtps (TLS)."""
 
     scheme: str
     host: str
@@ -83,16 +83,21 @@ class Mailer:
         return Attempt(status=250)
 
     async def _submit(self, server: Server, message: EmailMessage, recipients: list[str]) -> None:
-        starttls = {"smtp": None, "smtp+starttls": True, "smtps": False}[server.scheme]
         client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
             use_tls=server.scheme == "smtps",
-            start_tls=starttls,
+            start_tls=False,  # done below: a connection that fails at it would be left open
             timeout=self._timeout_s,
             tls_context=ssl.create_default_context(),
         )
         async with client:
+            if server.scheme != "smtps":
+                await client.ehlo()
+                # A password never goes unencrypted.
+                must = server.scheme == "smtp+starttls" or server.user is not None
+                if must or client.supports_extension("starttls"):
+                    await client.starttls()
             if server.user is not None:
                 await client.login(server.user, server.password or "")
             await client.send_message(message, recipients=recipients)

@@ -20,8 +20,8 @@ from twin.ground import Ground
 
 LOOKED_AT = 1000
 """Notices of one webhook that are looked at: what lies behind waits until these move."""
-LEASE_MARGIN_S = 30.0
-"""How much longer than the longest call a claim lives."""
+LEASE_MARGIN_S = 5.0
+"""How much longer than the longest call a claim lives: what a killed worker held waits so long."""
 MAX_REMINDED = 1000
 """Alerts told again in one transaction: their datasources are locked meanwhile."""
 BREAK_AFTER = 5

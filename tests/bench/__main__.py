@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from tests.bench import batches, facts, influx, lines, polls, singles, webhooks
+from tests.bench import batches, facts, influx, lines, polls, singles, storms, webhooks
 from tests.bench.home import opened
 from tests.bench.options import FULL, QUICK
 
@@ -14,6 +14,7 @@ LOADS = {
     "singles": singles.measure,
     "polls": polls.measure,
     "webhooks": webhooks.measure,
+    "storms": storms.measure,
 }
 ROLLUP_INTERVAL_S = 5
 

@@ -53,8 +53,14 @@ def busy_server(new_database: Any) -> Iterator[RunningServer]:
     with start_server(new_database(), workers=2) as server, open_desk() as desk:
         datasource = server.datasource()
         webhook = server.post("/v1/webhooks", {"name": "desk", "url": desk.url}).json()
+        gone = server.post("/v1/webhooks", {"name": "gone", "url": desk.url + "/gone"}).json()
+        desk.answers["/hook/gone"] = 404
         rule = {"name": "hot", "datasource_id": datasource.id, "key": "t", "severity": "info"}
-        rule |= {"condition": "greater_than", "threshold": 10, "webhooks": [webhook["id"]]}
+        rule |= {
+            "condition": "greater_than",
+            "threshold": 10,
+            "webhooks": [webhook["id"], gone["id"]],
+        }
         assert server.post("/v1/alerts", rule).status_code == 201
         stop = threading.Event()
 

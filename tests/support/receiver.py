@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ class Received:
         self.path = path
         self.headers = headers
         self.body = body
+        self.at_s = time.perf_counter()
 
     @property
     def json(self) -> Any:
