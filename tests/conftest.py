@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -19,6 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.server import RunningServer, start_server
 
 from twin.db.embedded import EmbeddedServer
+
+# An example that takes long tells of a busy machine, not of a fault.
+hypothesis.settings.register_profile("twinfeed", deadline=None)
+hypothesis.settings.load_profile("twinfeed")
 
 NO_SKIP = "TWINFEED_TEST_NO_SKIP"
 DATABASE_URL = "TWINFEED_TEST_DATABASE_URL"
