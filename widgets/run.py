@@ -18,7 +18,7 @@ from twin.db.pool import POOL_WAIT_S, AsyncConnection, AsyncPool
 from twin.db.queries import load
 from twin.errors import Invalid, Overloaded
 from widgets.newest import NEAR_US, newest_two, where_from
-from widgets.plan import Query, Question, plan
+from widgets.plan import DIRTY, Query, Question, plan
 from widgets.samples import plan_samples
 from widgets.thin import Samples, decode, thin
 
@@ -70,7 +70,11 @@ class Reader:
         async with self._connection() as conn:
             closed_us = await self._closed(conn)
             query = plan(question, closed_us, self._max_raw_rows)
-            rows = [_row(record) for record in await _fetch(conn, query)]
+            records = await _fetch(conn, query)
+            if query.if_dirty is not None and records and records[0][2] == DIRTY:
+                dirty = Query(query.if_dirty, query.params)
+                records = await _fetch(conn, dirty)
+            rows = [_row(record) for record in records]
         _check_bound(query, sum(row.count for row in rows))
         return [row for row in rows if row.value is not None]
 
