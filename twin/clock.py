@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND_US = 1_000_000
@@ -24,6 +25,7 @@ def to_datetime(ts_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=ts_us)
 
 
+@lru_cache(maxsize=20_000)  # labels of lines: the same for every line of a window
 def to_rfc3339(ts_us: int) -> str:
     """Return RFC 3339 UTC text, with a fraction only where there is one: ``2026-11-20T12:00:00Z``."""
     text = to_datetime(ts_us).replace(tzinfo=None).isoformat()

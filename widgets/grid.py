@@ -6,6 +6,7 @@ on Monday. Invariant: ``floor(t) <= t < after(floor(t))``.
 """
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -64,8 +65,8 @@ class CalendarGrid:
 
     def __init__(self, span: Span, zone: ZoneInfo) -> None:
         """Divide the clock and calendar of a zone."""
-        self._span = span
-        self._zone = zone
+        self.span = span
+        self.zone = zone
 
     def floor(self, moment_us: int) -> int:
         """Return the begin of the bucket that holds a moment."""
@@ -88,19 +89,19 @@ class CalendarGrid:
     def index(self, moment_us: int) -> int:
         """Return the number of the bucket that holds a moment, counting those a change left out."""
         wall = self._wall(moment_us)
-        if self._span.unit == "mo":
-            return _months(wall) // self._span.count
-        return (wall - _FIRST_MONDAY) // timedelta(microseconds=self._span.nominal_us)
+        if self.span.unit == "mo":
+            return _months(wall) // self.span.count
+        return (wall - _FIRST_MONDAY) // timedelta(microseconds=self.span.nominal_us)
 
     def _wall(self, moment_us: int) -> datetime:
-        return to_datetime(moment_us).astimezone(self._zone).replace(tzinfo=None, fold=0)
+        return to_datetime(moment_us).astimezone(self.zone).replace(tzinfo=None, fold=0)
 
     def _utc(self, wall: datetime) -> int:
         # fold=0: of a time that comes twice the first; of one left out, the moment of the change.
-        return to_us(wall.replace(tzinfo=self._zone))
+        return to_us(wall.replace(tzinfo=self.zone))
 
     def _wall_floor(self, wall: datetime) -> datetime:
-        count, unit = self._span.count, self._span.unit
+        count, unit = self.span.count, self.span.unit
         midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
         if unit == "mo":
             return _month_begin(_months(wall) // count * count)
@@ -108,12 +109,12 @@ class CalendarGrid:
             days = count * (7 if unit == "w" else 1)
             return midnight - timedelta(days=(midnight - _FIRST_MONDAY).days % days)
         into_day = (wall - midnight) // timedelta(microseconds=1)
-        return wall - timedelta(microseconds=into_day % self._span.nominal_us)
+        return wall - timedelta(microseconds=into_day % self.span.nominal_us)
 
     def _wall_next(self, start: datetime) -> datetime:
-        if self._span.unit == "mo":
-            return _month_begin(_months(start) + self._span.count)
-        return start + timedelta(microseconds=self._span.nominal_us)
+        if self.span.unit == "mo":
+            return _month_begin(_months(start) + self.span.count)
+        return start + timedelta(microseconds=self.span.nominal_us)
 
 
 def _months(wall: datetime) -> int:
@@ -142,14 +143,21 @@ def grid_of(span: Span, zone: ZoneInfo, near_us: int) -> FixedGrid | CalendarGri
     return FixedGrid(width_us, -(offset // timedelta(microseconds=1)) % width_us)
 
 
-def starts(grid: Grid, from_us: int, end_us: int) -> list[int]:
+def starts(grid: FixedGrid | CalendarGrid, from_us: int, end_us: int) -> list[int]:
     """Return the begins of the buckets that meet [from, end). Bounded by whoever chose the grid."""
+    if isinstance(grid, FixedGrid):
+        return list(range(grid.floor(from_us), end_us, grid.width_us))
+    return list(_following(grid.span, grid.zone, grid.floor(from_us), end_us))
+
+
+@lru_cache(maxsize=500)  # a year of days takes some milliseconds, and all its widgets share it
+def _following(span: Span, zone: ZoneInfo, start_us: int, end_us: int) -> tuple[int, ...]:
+    grid = CalendarGrid(span, zone)
     found: list[int] = []
-    start_us = grid.floor(from_us)
     while start_us < end_us:
         found.append(start_us)
         start_us = grid.after(start_us)
-    return found
+    return tuple(found)
 
 
 def most_buckets(grid: Grid, from_us: int, end_us: int) -> int:
