@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ingest.block import Block, PageRows, empty_page
+from ingest.block import Block, PageRows, Row, empty_page
 from ingest.readings import Context
 from ingest.times import MAX_AHEAD_US, BadTime, numbers_to_us, texts_to_us
 from twin.batch import PAGE_SLOTS, Floats, Int64s
@@ -80,6 +80,25 @@ class FastCodec:
             return None
         return self._judge(rows, nested, context)
 
+    def row(self, body: bytes, context: Context) -> Row | None:
+        """Return the row of a body that is one reading of a schema of numbers, in order, or None."""
+        if self._numbers is None:
+            return None
+        nested = b'"values"' in body[:_SNIFF_BYTES]
+        try:
+            reading: Any = self._one[nested].decode(body)
+            ts_us = context.time_of(reading.ts, 0)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadTime):
+            return None
+        values = self._numbers(reading.values if nested else reading)
+        total = sum(values)
+        if total - total != 0.0 and not _is_partial(values):
+            return None
+        stream_id = self._schema.stream(reading.device, 0)
+        if not stream_id:
+            return None
+        return Row(self._schema.no, stream_id, ts_us, values, self._columns)
+
     def lines_block(self, lines: list[bytes], context: Context) -> Block | None:
         """Return the rows of JSON texts, one a reading, when all are in order, or None."""
         nested = b'"values"' in lines[0][:_SNIFF_BYTES]
@@ -102,9 +121,7 @@ class FastCodec:
 
     def _rows(self, rows: list[Any], devices: list[str], ts_us: Int64s) -> Block | None:
         if len(rows) == 1:
-            return self._full_row(rows[0], devices[0], ts_us) or self._row(
-                rows[0], devices[0], ts_us
-            )
+            return self._row(rows[0], devices[0], ts_us)
         known = self._schema.devices
         try:
             stream_ids = [known[d][0] for d in devices]
@@ -122,21 +139,6 @@ class FastCodec:
                 page = pages[key.page] = empty_page(len(rows))
             page[:, key.column] = column
         return self._block(pages, devices, stream_ids, ts_us)
-
-    def _full_row(self, row: Any, device: str, ts_us: Int64s) -> Block | None:
-        """Return the row of a reading that holds every key of a schema of numbers, else None."""
-        stream_id = self._schema.stream(device, 0)
-        if self._numbers is None or not stream_id:
-            return None
-        values = self._numbers(row)
-        total = sum(values)
-        if total - total != 0.0:  # one is absent or infinite
-            return None
-        page = empty_page(1)
-        page[0, self._columns] = values
-        return Block(
-            self._schema.no, 1, np.array([stream_id], dtype=np.int32), ts_us, page, self._slots
-        )
 
     def _row(self, row: Any, device: str, ts_us: Int64s) -> Block | None:
         """Return the rows of one reading: for so few, plain Python is quicker than columns."""
@@ -207,6 +209,11 @@ class FastCodec:
         if is_empty.any():
             return None  # no value in a reading: the general path tells nulls from nothing
         return built.block(frozenset(slots))
+
+
+def _is_partial(values: tuple[float, ...]) -> bool:
+    """Return whether a reading holds a value, and none that is infinite."""
+    return any(v == v for v in values) and math.inf not in values and -math.inf not in values
 
 
 def _times(raw: list[Any], context: Context) -> Int64s | None:

@@ -14,7 +14,7 @@ import structlog
 
 from ingest import arrays
 from ingest.assemble import assemble
-from ingest.block import Pending
+from ingest.block import Pending, blocks_of
 from ingest.buffer import Buffer
 from ingest.transaction import Merging, commit_batch
 from twin import metrics
@@ -130,10 +130,11 @@ class Writer(threading.Thread):
         self._answer(waiting, None)
 
     def _commit(self, requests: list[Pending]) -> None:
-        batch = assemble([r.block for r in requests])
+        blocks = list(blocks_of([r.block for r in requests]))
+        batch = assemble(blocks)
         slots: dict[int, set[int]] = {}
-        for request in requests:
-            slots.setdefault(request.block.datasource_no, set()).update(request.block.slots)
+        for block in blocks:
+            slots.setdefault(block.datasource_no, set()).update(block.slots)
         conn = self._connect()
         for attempt in range(MAX_ATTEMPTS):
             colliding = self._collisions.among(set(slots))

@@ -31,6 +31,7 @@ from twin.auth import provide_principal
 from twin.datasources.routes import routes as datasource_routes
 from twin.db.partition_job import partition_job
 from twin.docs_page import docs_page, openapi_document
+from twin.front import Front
 from twin.gate import Gate, gate_jobs
 from twin.ground import Ground, open_ground
 from twin.housekeeping import housekeeping_jobs
@@ -115,7 +116,8 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    return RsgiServer([own, foreign], AccessCounter(Gate(polls.before(app), held)))
+    front = Front(run.front, [own, foreign]) if run.front else None
+    return RsgiServer([own, foreign], AccessCounter(Gate(polls.before(app), held)), front)
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:

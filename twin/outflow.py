@@ -24,7 +24,12 @@ STALLED_S = 30.0
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.2
 
-Address = tuple[str, int]
+UNIX_WINDOW_BYTES = 64 * 1024
+"""The same for a Unix socket, of which the kernel holds no more than some 200 KiB: its reader is the
+front, which stops reading while the client is slow."""
+
+Address = tuple[str, int] | str
+"""Of a TCP client, or the path of a Unix socket's other end."""
 
 
 class Stalled(OSError):
@@ -47,7 +52,8 @@ class Outflow:
         if self._unchecked < CHECK_BYTES:
             return
         waiting, since_s, pause_s = self._waiting(), time.monotonic(), FIRST_PAUSE_S
-        while waiting is not None and waiting > WINDOW_BYTES:
+        window = UNIX_WINDOW_BYTES if isinstance(self._client, str) else WINDOW_BYTES
+        while waiting is not None and waiting > window:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             before, waiting = waiting, self._waiting()
@@ -107,6 +113,9 @@ def _peer(fd: int) -> Address | None:
     except OSError:
         return None
     try:
+        if link.family == socket.AF_UNIX:
+            path = link.getpeername()
+            return path if isinstance(path, str) else None
         if link.family not in (socket.AF_INET, socket.AF_INET6):
             return None
         host, port = link.getpeername()[:2]

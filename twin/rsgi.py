@@ -8,11 +8,14 @@ specification" 1.6.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope
 
 from twin.outflow import Outflow
+
+if TYPE_CHECKING:
+    from twin.front import Front
 
 Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
@@ -28,6 +31,11 @@ next request."""
 _CLOSE = ("connection", "close")
 
 
+def peer(scope: Scope) -> str:
+    """Return ``host:port`` of the client, which the front puts behind the path of its own end."""
+    return scope.client.rpartition("/http.")[2]
+
+
 class HotRoute(Protocol):
     """Answers some requests without the application."""
 
@@ -41,18 +49,23 @@ class HotRoute(Protocol):
 class RsgiServer:
     """An RSGI application: hot routes first, in order, an ASGI application behind them."""
 
-    def __init__(self, hot: Sequence[HotRoute], app: AsgiApp) -> None:
-        """Stand in front of `app`."""
+    def __init__(self, hot: Sequence[HotRoute], app: AsgiApp, front: "Front | None" = None) -> None:
+        """Stand before `app`; `front` takes the connections."""
         self._hot = hot
+        self._front = front
         self._app = app
         self._lifespan = _Lifespan(app)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open the application before the first request."""
         loop.run_until_complete(self._lifespan.startup())
+        if self._front is not None:
+            loop.run_until_complete(self._front.open())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close the application after the last request."""
+        if self._front is not None:
+            loop.run_until_complete(self._front.close())
         loop.run_until_complete(self._lifespan.shutdown())
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -65,7 +78,8 @@ class RsgiServer:
                         answer[1].append(_CLOSE)
                     protocol.response_bytes(*answer)
                 return
-        bridge = _Bridge(scope, protocol)
+        own = self._front.address if self._front is not None else None
+        bridge = _Bridge(scope, protocol, own)
         try:
             await self._app(bridge.scope, bridge.receive, bridge.send)
         finally:
@@ -75,7 +89,7 @@ class RsgiServer:
 class _Bridge:
     """One request, as ASGI sees it."""
 
-    def __init__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+    def __init__(self, scope: Scope, protocol: HTTPProtocol, own: tuple[str, int] | None) -> None:
         self._protocol = protocol
         self._body = aiter(protocol)
         self._is_read = False
@@ -83,14 +97,15 @@ class _Bridge:
         self._start: tuple[int, Headers] = (500, [])
         self._stream: Any = None
         self._is_over = asyncio.Event()
-        self._outflow = Outflow(_address(scope.client))
+        behind_front = "/" in scope.client  # the path that the front bound its end to
+        self._outflow = Outflow(scope.client if behind_front else _address(scope.client))
         self.scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": scope.http_version,
-            "server": _address(scope.server),
-            "client": _address(scope.client),
-            "scheme": scope.scheme,
+            "server": _address(scope.server) or own,  # a Unix socket has no address
+            "client": _address(peer(scope)),
+            "scheme": scope.scheme or "http",
             "method": scope.method,
             "root_path": "",
             "path": scope.path,

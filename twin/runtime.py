@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from twin.db.capabilities import Capabilities
+from twin.front.door import Door, FrontPlan
 from twin.settings import Settings
 
 VARIABLE = "TWINFEED_RUNTIME_DIR"
@@ -29,6 +30,7 @@ class Runtime(msgspec.Struct, frozen=True):
     capabilities: Capabilities
     directory: Path | None = None
     secret_keys: list[str] = []
+    front: FrontPlan | None = None
 
     @property
     def versions_path(self) -> Path | None:
@@ -46,24 +48,33 @@ class _Saved(msgspec.Struct):
     database_url: str
     capabilities: Capabilities
     secret_keys: list[str]
+    front: FrontPlan | None
 
 
 @contextmanager
 def prepared(
-    settings: Settings, url: str, capabilities: Capabilities, secret_keys: list[str]
-) -> Iterator[Path]:
-    """Make the runtime directory and the environment from which workers read it."""
+    settings: Settings,
+    url: str,
+    capabilities: Capabilities,
+    secret_keys: list[str],
+    door: Door | None,
+) -> Iterator[FrontPlan | None]:
+    """Open the door; make the runtime directory and the environment from which workers read it.
+
+    Raises OSError when the address cannot be listened on.
+    """
     with tempfile.TemporaryDirectory(prefix="twinfeed-") as name:
         directory = Path(name)
+        plan = door.open(directory / "http") if door else None
         # 0700 by mkdtemp: the URL may hold a password.
-        saved = _Saved(os.getpid(), url, capabilities, secret_keys)
+        saved = _Saved(os.getpid(), url, capabilities, secret_keys, plan)
         (directory / "runtime.json").write_bytes(msgspec.json.encode(saved))
         os.environ.update(settings.to_env())
         os.environ[VARIABLE] = name
         if settings.workers > 1:
             (directory / "metrics").mkdir()
             os.environ[METRICS_VARIABLE] = str(directory / "metrics")
-        yield directory
+        yield plan
 
 
 def from_environment() -> Runtime:
@@ -71,7 +82,14 @@ def from_environment() -> Runtime:
     directory = Path(os.environ[VARIABLE])
     saved = _saved(directory)
     settings = Settings.from_env(os.environ)
-    return Runtime(settings, saved.database_url, saved.capabilities, directory, saved.secret_keys)
+    return Runtime(
+        settings,
+        saved.database_url,
+        saved.capabilities,
+        directory,
+        saved.secret_keys,
+        saved.front,
+    )
 
 
 def die_with_parent() -> None:

@@ -5,7 +5,6 @@ acknowledged is committed before that.
 """
 
 import signal
-import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -27,14 +26,13 @@ from twin.db.capabilities import Capabilities
 from twin.db.embedded import EmbeddedServer, running_url
 from twin.db.migrate import migrate
 from twin.errors import StartupError
+from twin.front.door import BACKLOG, Door, FrontPlan
 from twin.keys.bootstrap import bootstrap
 from twin.settings import Settings
 from twin.vault import Vault, seal_anew, secret_keys
 from twin.versions import Versions
 
 log = structlog.get_logger("twin.serve")
-
-BACKLOG = 2048
 
 
 @contextmanager
@@ -87,29 +85,36 @@ def serve(settings: Settings) -> None:
 def ready(settings: Settings) -> Iterator[MPServer]:
     """Start the database and give the server on it, whose `serve()` blocks until a signal."""
     logs.configure(settings.log_level)
-    _check_address(settings.host, settings.port)
+    door = _bind(settings)
     _check_tls(settings)
     TrustedProxies(settings.trusted_proxies)  # or raises
     signal.signal(signal.SIGTERM, _stop_start)  # until the server sets its own handler
     with (
         database(settings, own=True) as url,
         runtime.prepared(
-            settings, url, prepare_database(settings, url), prepare_secrets(settings, url)
-        ),
+            settings, url, prepare_database(settings, url), prepare_secrets(settings, url), door
+        ) as plan,
         closing(Versions(runtime.from_environment().versions_path)) as versions,
     ):
         runtime.fork_with_default_signals()
-        yield http_server(settings, versions)
+        yield http_server(settings, versions, door, plan)
 
 
-def _check_address(host: str, port: int) -> None:
-    """Raise StartupError for an address that cannot be listened on, before anything is started."""
+def _bind(settings: Settings) -> Door | None:
+    """Bind the address, or raise StartupError, before anything is started; None: with TLS.
+
+    The front speaks no TLS: the server behind it then listens itself.
+    """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        socket.create_server((str(address[0]), port), family=family).close()
+        door = Door(settings.host, settings.port)
     except OSError as exc:
         reason = exc.strerror or exc
-        raise StartupError(f"Cannot listen on {host}, port {port}: {reason}.") from exc
+        message = f"Cannot listen on {settings.host}, port {settings.port}: {reason}."
+        raise StartupError(message) from exc
+    if settings.tls_cert or settings.tls_key:
+        door.close()
+        return None
+    return door
 
 
 def _check_tls(settings: Settings) -> None:
@@ -133,25 +138,35 @@ def _stop_start(_number: int, _frame: object) -> NoReturn:
 
 
 class _Server(MPServer):
-    """Tells the workers of a stop before it waits for the answers they are still giving."""
+    """The server behind the fronts.
 
-    def __init__(self, versions: Versions, *args: Any, **options: Any) -> None:
+    At a stop the door closes first, and workers are told before their last answers are awaited.
+    """
+
+    def __init__(self, versions: Versions, door: Door | None, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._versions = versions
+        self._door = door
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        if self._door is not None:
+            self._door.close()
         self._versions.stop()
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
-def http_server(settings: Settings, versions: Versions) -> MPServer:
+def http_server(
+    settings: Settings, versions: Versions, door: Door | None, plan: FrontPlan | None
+) -> MPServer:
     """Return the server of worker processes; `versions` are those that its workers map."""
     return _Server(
         versions,
+        door,
         "twin.app:application",
         factory=True,
         address=settings.host,
         port=settings.port,
+        uds=Path(plan.behind_path) if plan else None,
         interface=Interfaces.RSGI,
         workers=settings.workers,
         backlog=BACKLOG,

@@ -16,8 +16,9 @@ from ingest.service import IngestService
 from twin import http_errors, metrics
 from twin.auth import ingest_grant
 from twin.errors import Overloaded, Unauthorized, Unreadable
+from twin.front import Head, Reply
 from twin.ground import Ground
-from twin.rsgi import Answer
+from twin.rsgi import Answer, peer
 
 
 class ForeignRoute:
@@ -43,6 +44,10 @@ class ForeignRoute:
         """Return whether a path is one of these protocols', whatever the method."""
         return path in self._endpoints or thingsboard.is_telemetry(path)
 
+    def quick(self, head: Head, body: bytes, reply: Reply) -> bool:
+        """Leave every request to `respond`."""
+        return False
+
     async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer | None:
         """Answer a request; None: the client went away before it had sent all of it."""
         started = time.perf_counter()
@@ -50,7 +55,7 @@ class ForeignRoute:
         params = dict(parse_qsl(scope.query_string, keep_blank_values=True))
         request = Request(scope.method, scope.path, params, dict(scope.headers.items()))
         try:
-            status, headers, body = await self._answer(endpoint, request, protocol, scope.client)
+            status, headers, body = await self._answer(endpoint, request, protocol, peer(scope))
         except Disconnected:
             return None
         except Exception as exc:

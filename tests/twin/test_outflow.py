@@ -1,8 +1,10 @@
 """What waits in the kernel for a reader, over a real connection."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +79,33 @@ def test_a_connection_that_cannot_be_seen_gets_no_more_than_its_bound() -> None:
 
     asyncio.run(run(Outflow(None)))
     asyncio.run(run(Outflow(("192.0.2.1", 1))))
+
+
+def test_a_unix_socket_is_known_by_its_other_ends_path(tmp_path: Path) -> None:
+    path, end = str(tmp_path / "server"), str(tmp_path / "client")
+    with (
+        socket.socket(socket.AF_UNIX) as server,
+        socket.socket(socket.AF_UNIX) as reader,
+    ):
+        server.bind(path)
+        server.listen()
+        reader.bind(end)
+        reader.connect(path)
+        (tmp_path / "client").unlink()
+        sender, _ = server.accept()
+        with sender:
+
+            async def run() -> None:
+                outflow = Outflow(end)
+                await outflow.room(CHECK_BYTES)
+                fill(sender)
+                waiting = asyncio.create_task(outflow.room(CHECK_BYTES))
+                await asyncio.sleep(0.05)
+                assert not waiting.done()
+                reader.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while reader.recv(2**20):
+                        pass
+                await waiting
+
+            asyncio.run(run())

@@ -39,6 +39,11 @@ class KeyDirectory:
         notifier.subscribe(TOPIC, lambda _payload: self.forget())
         notifier.on_lost(self.forget)
 
+    @property
+    def generation(self) -> int:
+        """Moves whenever a cached answer may have become wrong."""
+        return self._generation
+
     def forget(self) -> None:
         """Drop every cached answer; answers being looked up now are not cached either."""
         self._generation += 1

@@ -1,0 +1,97 @@
+"""A request is answered alike by the front and by the server behind it."""
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.server import RunningServer
+from tests.support.wire import Wire, chunk, request
+
+T0 = 1_790_000_000_000
+
+BODIES = [
+    b'{"temp": 1.5}',
+    b'{"temp": 1.5, "state": "on"}',
+    b'{"ts": "2026-01-01T00:00:00Z", "values": {"temp": 2}}',
+    b'[{"temp": 1}, {"temp": "warm"}]',
+    b'{"temp": "warm"}',
+    b'{"temp": null}',
+    b'{"temp": 1e999}',
+    b'{"ts": -1, "temp": 1}',
+    b'{"new": 1}',
+    b"{",
+    b"[]",
+    b"",
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("query", ["", "?strict=true", "?dry_run=true", "?precision=h", "?tz=Mars"])
+def test_the_answers_are_the_same(server: RunningServer, query: str) -> None:
+    datasource = server.datasource(data_keys=[{"key": "temp", "kind": "number"}])
+    path = urlsplit(datasource.url).path + query
+    for body in BODIES:
+        for more in ({}, {"Content_Type": "text/plain"}, {"Content_Encoding": "gzip"}):
+            answers = []
+            for how in ({}, {"TE": "trailers"}):  # the second is not plain
+                with Wire(server.url) as wire:
+                    told = {"Authorization": datasource.key, **more, **how}
+                    wire.send(request("POST", path, body, **told))
+                    answer = wire.read()
+                    assert answer is not None
+                    answers.append((answer.status, answer.headers["content-type"], answer.body))
+            assert answers[0] == answers[1], (body, more)
+
+
+@pytest.mark.parametrize("key", ["", "tfi_" + "0" * 64, "Bearer", "Basic !"])
+def test_a_wrong_key_is_refused_alike(server: RunningServer, key: str) -> None:
+    path = urlsplit(server.datasource().url).path
+    answers = []
+    for how in ({}, {"TE": "trailers"}):
+        with Wire(server.url) as wire:
+            wire.send(request("POST", path, b'{"a": 1}', Authorization=key, **how))
+            answer = wire.read()
+            assert answer is not None
+            assert answer.status == 401
+            answers.append((answer.headers["www-authenticate"], answer.body))
+    assert answers[0] == answers[1]
+
+
+def test_one_connection_for_everything(server: RunningServer) -> None:
+    datasource = server.datasource()
+    path = urlsplit(datasource.url).path
+    key = {"Authorization": datasource.key}
+    reading = [json.dumps({"ts": T0 + n, "a": n}).encode() for n in range(4)]
+    with Wire(server.url) as wire:
+        wire.send(
+            request("POST", path, reading[0], **key),
+            request("POST", path, reading[1], **key),
+            request("POST", path, Transfer_Encoding="chunked", **key)
+            + chunk(reading[2])
+            + chunk(b""),
+            request("GET", "/health"),
+            request("POST", path, reading[3], **key),
+            request("GET", "/nothing"),
+        )
+        statuses = [answer.status for _ in range(6) if (answer := wire.read()) is not None]
+    assert statuses == [200, 200, 200, 200, 200, 404]
+    found = server.get(f"/v1/datasources/{datasource.id}").json()
+    assert found["readings_total"] == 4
+
+
+def test_a_key_that_is_taken_back_is_refused_on_an_open_connection(server: RunningServer) -> None:
+    datasource = server.datasource()
+    path = urlsplit(datasource.url).path
+    body = request("POST", path, b'{"a": 1}', Authorization=datasource.key)
+    with Wire(server.url) as wire:
+        for _ in range(3):
+            wire.send(body)
+            answer = wire.read()
+            assert answer is not None
+            assert answer.status == 200
+        assert server.delete(f"/v1/datasources/{datasource.id}").status_code == 204
+        wire.send(body)
+        answer = wire.read()
+        assert answer is not None
+        assert answer.status == 401

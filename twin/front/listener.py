@@ -1,0 +1,146 @@
+"""The front's listening socket, its connections, and what they share.
+
+Heads of requests are kept as they came: a client on a kept connection sends the same again and again.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Coroutine, Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+
+from twin.front.connection import MAX_BODY_BYTES, Connection, PlainRoute
+from twin.front.door import BACKLOG, FrontPlan
+from twin.front.head import Head, parse_head
+
+MAX_HEADS = 4096
+"""Heads kept; past it the cache starts anew. They hold keys, as the requests do, for as long."""
+TICK_S = 1.0
+IDLE_S = 75.0
+"""Longer than the minute that many devices pause between readings on a kept connection."""
+LINGER_S = 5.0
+PARTIAL_S = 10.0
+"""A request that is not whole after so long is left to the server behind, which has its own bounds."""
+KEPT_BYTES, MAX_ANSWERS = 128, 256
+"""Equal answers are many: `{"accepted":1,…}`."""
+_WITHOUT_BODY = (204, 304)
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Front:
+    """Accepts connections in a worker."""
+
+    def __init__(self, plan: FrontPlan, routes: Sequence[PlainRoute]) -> None:
+        """Prepare; `open` listens."""
+        self._plan = plan
+        self._routes = routes
+        self._heads: dict[bytes, tuple[Head, PlainRoute] | None] = {}
+        self._answers: dict[object, bytes] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._ticks: asyncio.TimerHandle | None = None
+        self.behind_path = plan.behind_path
+        self.connections: set[Connection] = set()
+        self.now_s = 0.0
+        """The loop's time, as of the last tick."""
+        self.address: tuple[str, int] | None = None
+        """Where it listens."""
+        self.date = b""
+        """The Date header of answers, to the second."""
+
+    async def open(self) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self.tick()
+        listening = socket.socket(fileno=os.dup(self._plan.listen_fd))
+        listening.setblocking(False)
+        self.address = listening.getsockname()[:2]
+        self._server = await loop.create_server(
+            lambda: Connection(self), sock=listening, backlog=BACKLOG
+        )
+        loop.add_reader(self._plan.stop_fd, self.stop)
+
+    def stop(self) -> None:
+        """Accept no more and let every connection end."""
+        if self._server is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._plan.stop_fd)
+        self._server.close()
+        self._server = None
+        for connection in tuple(self.connections):
+            connection.end()
+
+    async def close(self) -> None:
+        """Return when every request has its answer; call it when the server behind has ended.
+
+        Clients who take nothing are cut off after a while.
+        """
+        self.stop()
+        deadline = time.monotonic() + LINGER_S
+        while self.connections and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in tuple(self.connections):
+            connection.transport.abort()
+        self.untick()
+
+    def untick(self) -> None:
+        """Look no more."""
+        if self._ticks is not None:
+            self._ticks.cancel()
+
+    def head(self, raw: bytes) -> tuple[Head, PlainRoute] | None:
+        """Return the head of a request that one of the routes takes and that is plain, else None."""
+        try:
+            return self._heads[raw]
+        except KeyError:
+            pass
+        found = None
+        head = parse_head(raw)
+        if head is not None and head.length <= MAX_BODY_BYTES:
+            for route in self._routes:
+                if route.takes(head.method, head.path):
+                    found = head, route
+                    break
+        if found is not None:
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()
+            self._heads[raw] = found
+        return found
+
+    def render(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
+        """Return an answer as bytes. Short ones with a tuple of headers are kept for a second."""
+        key = (
+            (status, headers, body) if type(headers) is tuple and len(body) <= KEPT_BYTES else None
+        )
+        if key is not None and (kept := self._answers.get(key)) is not None:
+            return kept
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        if status not in _WITHOUT_BODY:
+            lines.append(f"content-length: {len(body)}")
+        made = "\r\n".join([*lines, ""]).encode("latin-1") + self.date + b"\r\n" + body
+        if key is not None and len(self._answers) < MAX_ANSWERS:
+            self._answers[key] = made
+        return made
+
+    def keep(self, work: Coroutine[None, None, None]) -> None:
+        """Run something until it is done."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def tick(self) -> None:
+        """See to what waits too long, and again in a second."""
+        loop = asyncio.get_running_loop()
+        self.now_s = loop.time()
+        self._answers.clear()
+        self.date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
+        for connection in tuple(self.connections):
+            waited_s = self.now_s - connection.seen_s
+            if connection.is_partial and waited_s > PARTIAL_S:
+                connection.hand_on()
+            elif connection.is_idle and waited_s > IDLE_S:
+                connection.end()
+        self._ticks = loop.call_later(TICK_S, self.tick)
