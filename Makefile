@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n 3 --dist loadfile
 
 UV_COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench bench-peers lock clean
 
 $(VENV)/installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Twinfeed needs Python 3.11 or newer (PYTHON=python3.12 make …)"; exit 1; }
@@ -37,6 +37,9 @@ check: $(VENV)/installed-dev   ## lint, types, tests of layout and docs
 
 bench: $(VENV)/installed-dev   ## throughput and latency, as ratios against references in the same run
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+bench-peers: $(VENV)/installed   ## beside InfluxDB, VictoriaMetrics and raw COPY; BENCH_ARGS="--only stored" and so on for the long loads
+	$(BIN)/python -m tests.bench.peers $(BENCH_ARGS)
 
 lock: $(VENV)/installed   ## resolve both lock files anew from pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv

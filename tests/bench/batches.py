@@ -33,7 +33,7 @@ def measure(home: Home, options: Options) -> Table:
     last: dict[str, list[str]] = {}
     _send(home, made, "flat", WARM_BATCHES)
     for _ in range(options.rounds):
-        copied.append(_copy(home, streams, columns, count))
+        copied.append(copy_batches(home, streams, columns, count))
         for shape, found in sent.items():
             rate, cells = _send(home, made, shape, count)
             found.append(rate)
@@ -60,12 +60,16 @@ def _check(home: Home, streams: list[int], expected: int) -> None:
     assert stored == expected, f"{stored} readings are stored, not {expected}"
 
 
-def _copy(home: Home, streams: list[int], columns: list[int], count: int) -> float:
+def copy_batches(
+    home: Home, streams: list[int], columns: list[int], count: int, absent: float = 0.0
+) -> float:
     """Return values/s of two backends that share the batches."""
     share = count // BACKENDS
     first_ms = plant.now_ms()
     specs = [
-        Copying(home.database_url, streams, columns, first_ms + n * share * plant.STEPS, share)
+        Copying(
+            home.database_url, streams, columns, first_ms + n * share * plant.STEPS, share, absent
+        )
         for n in range(BACKENDS)
     ]
     seconds = together(prepare, specs, LIMIT_S)

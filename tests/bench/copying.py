@@ -20,6 +20,7 @@ class Copying:
     columns: list[int]
     first_ms: int
     batches: int
+    absent: float = 0.0
 
 
 def prepare(spec: Copying) -> Callable[[], float]:
@@ -29,7 +30,9 @@ def prepare(spec: Copying) -> Callable[[], float]:
     statement = sql.SQL("COPY readings (stream_id, ts, {}) FROM STDIN (FORMAT BINARY)").format(
         sql.SQL(", ").join(sql.Identifier(f"v{column}") for column in columns)
     )
-    frames = list(plant.copy_frames(spec.stream_ids, spec.columns, spec.first_ms, spec.batches))
+    frames = list(
+        plant.copy_frames(spec.stream_ids, spec.columns, spec.first_ms, spec.batches, spec.absent)
+    )
 
     def copy_all() -> float:
         began = time.perf_counter()

@@ -43,6 +43,16 @@ class Home:
         used = [meter.end() for meter in meters]
         return outcome, used[0], used[1] if len(used) > 1 else None
 
+    @property
+    def meter(self) -> Meter:
+        """Measures the server, its database left out."""
+        return self._meter
+
+    def run(self, statement: str, *arguments: Any) -> None:
+        """Run a statement in the product's schema."""
+        with psycopg.connect(conninfo(self.database_url), autocommit=True) as conn:
+            conn.execute(statement.encode(), arguments or None)
+
     def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """Run a query in the product's schema."""
         with psycopg.connect(conninfo(self.database_url), autocommit=True) as conn:
@@ -77,19 +87,28 @@ def ingest_load(
 ) -> Load:
     """Return a load of POSTs to a datasource; `make` and `arguments` give the bodies."""
     make, arguments = more.pop("make"), more.pop("arguments", {})
+    content_type = more.pop("content_type", "application/json")
     return Load(
         port=home.port,
         connections=connections,
         limit_s=limit_s,
         make=ingest_requests,
-        arguments={"datasource_id": made.id, "key": made.key, "make": make, "with_": arguments},
+        arguments={
+            "datasource_id": made.id,
+            "key": made.key,
+            "make": make,
+            "with_": arguments,
+            "content_type": content_type,
+        },
         **more,
     )
 
 
-def ingest_requests(datasource_id: str, key: str, make: Any, with_: dict[str, Any]) -> list[bytes]:
+def ingest_requests(
+    datasource_id: str, key: str, make: Any, with_: dict[str, Any], content_type: str
+) -> list[bytes]:
     """Return POSTs of the bodies that `make(**with_)` gives."""
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": content_type}
     return requests(f"/ingest/{datasource_id}", headers, make(**with_))
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
 
 from ingest.frame import encode
 from twin.batch import PAGE_SLOTS, Floats, Rows
@@ -46,37 +48,72 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def values(seed: int, readings: int) -> Floats:
-    """Return float64[readings, keys] as sensors give them: two decimals, other levels per key."""
+def values(seed: int, readings: int, absent: float = 0.0) -> Floats:
+    """Return float64[readings, keys] as sensors give them: two decimals, other levels per key.
+
+    A share of them is `absent`, NaN, never the first key's.
+    """
     random = np.random.default_rng(seed)
     level = np.array([60, 4, 120, 2, 1480, 12, 400, 5, 70, 45], dtype=np.float64)
-    return np.round(level * (1 + 0.05 * random.standard_normal((readings, len(KEYS)))), 2)
+    made = np.round(level * (1 + 0.05 * random.standard_normal((readings, len(KEYS)))), 2)
+    made[:, 1:][random.random((readings, len(KEYS) - 1)) < absent] = np.nan
+    return made
 
 
-def json_bodies(shape: str, first_ms: int, count: int) -> Iterator[bytes]:
+def json_bodies(shape: str, first_ms: int, count: int, absent: float = 0.0) -> Iterator[bytes]:
     """Return `count` batches of 5,000 readings as JSON arrays, `shape` flat or values."""
     names = device_names() * STEPS
     templates = []
     for seed in range(min(TEMPLATES, count)):
         rows = [
             _reading(shape, name, row)
-            for name, row in zip(names, values(seed, BATCH_READINGS).tolist(), strict=True)
+            for name, row in zip(names, values(seed, BATCH_READINGS, absent).tolist(), strict=True)
         ]
         templates.append(_Template(msgspec.json.encode(rows)))
     for number in range(count):
         yield templates[number % len(templates)].at(first_ms + number * STEPS)
 
 
-def line_bodies(first_ms: int, count: int) -> Iterator[bytes]:
+def spread_bodies(devices: int, first_ms: int, count: int) -> Iterator[bytes]:
+    """Return batches that go round `devices` devices, a millisecond later each time round."""
+    cells = [values(seed, BATCH_READINGS).tolist() for seed in range(min(TEMPLATES, count))]
+    for number in range(count):
+        rows = []
+        for at, row in enumerate(cells[number % len(cells)], number * BATCH_READINGS):
+            step, device = divmod(at, devices)
+            rows.append(_reading("flat", f"device-{device:04}", row, first_ms + step))
+        yield msgspec.json.encode(rows)
+
+
+def line_bodies(first_ms: int, count: int, absent: float = 0.0) -> Iterator[bytes]:
     """Return the same batches in InfluxDB's line protocol, times in milliseconds."""
     names = device_names() * STEPS
     templates = []
     for seed in range(min(TEMPLATES, count)):
-        rows = zip(names, values(seed, BATCH_READINGS).tolist(), strict=True)
+        rows = zip(names, values(seed, BATCH_READINGS, absent).tolist(), strict=True)
         lines = [f"{_line(name, row)} {_STAMP}" for name, row in rows]
         templates.append(_Template("\n".join(lines).encode()))
     for number in range(count):
         yield templates[number % len(templates)].at(first_ms + number * STEPS)
+
+
+def arrow_bodies(first_ms: int, count: int, absent: float = 0.0) -> Iterator[bytes]:
+    """Return the same batches as Arrow IPC streams of one record batch."""
+    names = pa.array(device_names() * STEPS).dictionary_encode()
+    cells = [values(seed, BATCH_READINGS, absent) for seed in range(min(TEMPLATES, count))]
+    for number in range(count):
+        held = cells[number % len(cells)]
+        ts_ms = first_ms + number * STEPS + np.repeat(np.arange(STEPS), DEVICES)
+        columns = {
+            "ts": pa.array(ts_ms, pa.timestamp("ms", tz="UTC")),
+            "device": names,
+            **{key: pa.array(held[:, at], from_pandas=True) for at, key in enumerate(KEYS)},
+        }
+        batch = pa.record_batch(columns)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        yield sink.getvalue().to_pybytes()
 
 
 def day_bodies(devices: int, first_ms: int, seconds: int, chunk_s: int) -> Iterator[bytes]:
@@ -94,7 +131,11 @@ def day_bodies(devices: int, first_ms: int, seconds: int, chunk_s: int) -> Itera
 
 
 def copy_frames(
-    stream_ids: list[int], columns: list[int], first_ms: int, count: int
+    stream_ids: list[int],
+    columns: list[int],
+    first_ms: int,
+    count: int,
+    absent: float = 0.0,
 ) -> Iterator[bytes]:
     """Return the same batches as frames of PostgreSQL's binary COPY, sorted as is best for it.
 
@@ -103,7 +144,7 @@ def copy_frames(
     ids = np.repeat(np.array(stream_ids, dtype=np.int32), STEPS)
     order = np.argsort(ids, kind="stable")
     steps = np.tile(np.arange(STEPS), DEVICES)
-    cells = [values(seed, BATCH_READINGS) for seed in range(min(TEMPLATES, count))]
+    cells = [values(seed, BATCH_READINGS, absent) for seed in range(min(TEMPLATES, count))]
     for number in range(count):
         page = np.full((BATCH_READINGS, PAGE_SLOTS), np.nan)
         page[:, columns] = cells[number % len(cells)]
@@ -126,14 +167,15 @@ def single_lines() -> list[bytes]:
 
 
 def _line(device: str, row: list[float]) -> str:
-    fields = ",".join(f"{key}={value}" for key, value in zip(KEYS, row, strict=True))
+    held = zip(KEYS, row, strict=True)
+    fields = ",".join(f"{key}={value}" for key, value in held if value == value)
     return f"plant,device={device} {fields}"
 
 
 def _reading(
     shape: str, device: str, row: list[float], stamp: int | None = _STAMP
 ) -> dict[str, object]:
-    held = dict(zip(KEYS, row, strict=True))
+    held = {key: value for key, value in zip(KEYS, row, strict=True) if value == value}
     head: dict[str, object] = (
         {"device": device} if stamp is None else {"ts": stamp, "device": device}
     )
