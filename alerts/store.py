@@ -22,6 +22,7 @@ from alerts.held import shown_value
 from alerts.record import Rule
 from alerts.rules import Definition, NewRule, RulePatch, defined, patched
 from alerts.views import AlertView, DeviceState
+from twin.audit import record
 from twin.clock import now_us
 from twin.db.errors import driver_errors
 from twin.db.pool import AsyncConnection
@@ -68,6 +69,7 @@ class RuleStore:
                 if row is None:
                     raise Conflict(f"An organisation may have {most} alerts.")
                 await enrol(conn, schema, row[0], rule, now_us())
+                await record(conn, self._principal, "create", "alert", id_, new)
                 await bump(conn, [schema.no])
             await announce(self._ground, [schema.no])
         return await self.get(id_)
@@ -113,6 +115,7 @@ class RuleStore:
                     await rename_severity(conn, renamed, old, at_us=now_us(), external_url=url)
                 values = {**_columns(new), "rule_no": old.rule_no, "anew": anew}
                 await conn.execute(self._sql["update_rule"], values)
+                await record(conn, self._principal, "update", "alert", id_, patch)
                 await bump(conn, [schema.no])
             await announce(self._ground, [schema.no])
         return await self.get(id_)
@@ -126,6 +129,7 @@ class RuleStore:
                 rule = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
                 await self._close(conn, rule, RULE_DELETED, schema)
                 await conn.execute(self._sql["delete_rule"], [rule.rule_no])
+                await record(conn, self._principal, "delete", "alert", id_)
                 await bump(conn, [schema.no])
             await announce(self._ground, [schema.no])
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 from psycopg.types.json import Jsonb
 
+from twin import audit
 from twin.clock import to_rfc3339, to_us
 from twin.db.errors import driver_errors
 from twin.db.queries import load
@@ -22,6 +23,7 @@ from twin.principal import Principal
 from twin.schema import DatasourceSchema
 from widgets.spec import WidgetSpec, saved_spec, stored_form
 
+KIND = "widget"
 TOPIC = "widgets"
 MAX_KEPT = 10_000
 """Copies per worker; past it they are forgotten together."""
@@ -84,6 +86,7 @@ class WidgetStore:
                 if row is not None and row[0] >= limits.max_widgets:
                     raise Conflict(f"An organisation has at most {limits.max_widgets} widgets.")
                 row = await (await conn.execute(self._sql["insert"], params)).fetchone()
+                await audit.record(conn, principal, "create", KIND, params["id"], fields)
         assert row is not None
         return _widget(row)
 
@@ -131,6 +134,7 @@ class WidgetStore:
                     await self._ground.schemas.get_for(principal, spec.datasource_id)
                 params = {**owner, **_columns(spec)}
                 row = await (await conn.execute(self._sql["update"], params)).fetchone()
+                await audit.record(conn, principal, "update", KIND, id_, fields)
         assert row is not None
         await self._changed(id_, old.datasource_id)
         return _widget(row)
@@ -139,10 +143,11 @@ class WidgetStore:
         """Delete a widget. Raises NotFound."""
         owner = {"id": id_, "org_id": principal.org_id, "environment": principal.environment}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.connection() as conn, conn.transaction():
                 row = await (await conn.execute(self._sql["delete"], owner)).fetchone()
-        if row is None:
-            raise NotFound(_ABSENT)
+                if row is None:
+                    raise NotFound(_ABSENT)
+                await audit.record(conn, principal, "delete", KIND, id_)
         await self._changed(id_, row[0])
 
     async def _changed(self, id_: UUID, datasource_id: UUID) -> None:

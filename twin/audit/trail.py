@@ -9,6 +9,7 @@ import getpass
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -106,6 +107,8 @@ def _shown(name: str, value: Any, depth: int) -> Any:
                 k[:MAX_TEXT]: _shown(k, v, depth + 1) for k, v in pairs if v is not msgspec.UNSET
             }
         return [_shown("", item, depth + 1) for item in list(value)[:MAX_ITEMS]]
+    if name.lower() == "url" and isinstance(value, str):
+        return _host_of(value)
     if isinstance(value, str):
         return value.replace("\x00", "")[:MAX_TEXT]
     if value is None or isinstance(value, (bool, int)):
@@ -115,3 +118,13 @@ def _shown(name: str, value: Any, depth: int) -> Any:
     if isinstance(value, (dt.datetime, dt.date)):
         return value.isoformat()
     return str(value)[:MAX_TEXT] if isinstance(value, UUID) else type(value).__name__
+
+
+def _host_of(url: str) -> str:
+    """Return where a URL leads: path, query and user may hold a secret, as those of chats do."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}/{HIDDEN}"
+    except ValueError:
+        return HIDDEN

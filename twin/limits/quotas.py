@@ -74,13 +74,13 @@ class Limits:
     def check_address(self, address: str, now_us: int) -> None:
         """Raise RateLimited for an address from which too many invalid keys came this minute."""
         window, most = Window.at(now_us, MINUTE_S), self._max_failed_auth
-        if self._counters.count(subject_of("address", _network(address)), window) >= most:
+        if self._counters.count(subject_of("address", network_of(address)), window) >= most:
             _refuse("invalid keys from this address", most, MINUTE_S, window, now_us)
 
     def note_failure(self, address: str, now_us: int) -> None:
         """Count an invalid key that came from an address."""
         window = Window.at(now_us, MINUTE_S)
-        self._counters.take(subject_of("address", _network(address)), 2**62, window)
+        self._counters.take(subject_of("address", network_of(address)), 2**62, window)
 
     def check_pace(self, grant: IngestGrant, now_us: int) -> None:
         """Raise RateLimited for a datasource that is ahead of its readings or bytes per second."""
@@ -132,7 +132,8 @@ def _refuse(what: str, limit: int, length_s: int, window: Window, now_us: int) -
     )
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Return what an address is counted as: itself, or its IPv6 network."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

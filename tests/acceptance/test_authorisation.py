@@ -1,0 +1,242 @@
+"""Every route of the OpenAPI document × every kind of key, each with the exact status.
+
+A new route is tested without a line here; one that takes a body or names something new is added to
+BODIES or to what `things` makes.
+"""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from support.access import Ask, as_key, made
+from support.server import ADMIN_KEY, RunningServer
+
+from twin.db.pool import conninfo
+
+ADMIN = re.compile(r"/v1/(keys|applications|audit|organisations)(/|$)")
+OPERATOR = "/v1/organisations"
+READING_POSTS = {"/v1/widgets/data"}
+STREAMS = {"/v1/stream"}
+"""Answered as long as the reader stays; what of others they show has tests of its own."""
+FAR = "2100-01-01T00:00:00Z"
+
+Route = tuple[str, str]
+
+
+def routes(server: RunningServer) -> list[Route]:
+    """Every (method, path) that asks for a management key; deletions last, the deepest first."""
+    document = server.client.get("/openapi.json").json()
+    found = [
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if path.startswith("/v1/") and "security" not in operation
+    ]
+    assert len(found) > 50
+    return sorted(found, key=lambda r: (r[0] == "DELETE", -r[1].count("/"), r[1]))
+
+
+def things(server: RunningServer, admin: Ask) -> dict[str, str]:
+    """Make one of everything; return ids by the names that paths give them."""
+    source = made(admin("POST", "/v1/datasources", {"name": "d"}))
+    headers = {"Authorization": source["api_key"]}
+    assert server.client.post(source["ingest_url"], json={"a": 1}, headers=headers).is_success
+    chart = {"type": "single", "title": "t", "datasource_id": source["id"], "key": "a"}
+    hook = {"name": "h", "url": "http://127.0.0.1:9/hook"}
+    rule = {
+        "name": "r",
+        "datasource_id": source["id"],
+        "key": "a",
+        "condition": "greater_than",
+        "threshold": 5,
+        "severity": "info",
+    }
+    alert = made(admin("POST", "/v1/alerts", rule))["id"]
+    return {
+        "datasource_id": source["id"],
+        "ingest_key_id": source["key_id"],
+        "key": "a",
+        "widget_type": "single",
+        "widget_id": made(admin("POST", "/v1/widgets", chart))["id"],
+        "webhook_id": made(admin("POST", "/v1/webhooks", hook))["id"],
+        "alert_id": alert,
+        "silence_id": made(admin("POST", "/v1/silences", {"alert_id": alert, "until": FAR}))["id"],
+        "delivery_id": str(uuid4()),
+        "key_id": made(admin("POST", "/v1/keys", {"name": "k"}))["key_id"],
+        "application_id": made(admin("POST", "/v1/applications", {"name": "a"}))["id"],
+    }
+
+
+def body_of(route: Route, ids: dict[str, str]) -> Any:
+    """A valid body; {} for what takes none."""
+    source = {"datasource_id": ids["datasource_id"], "key": "a"}
+    bodies: dict[str, Any] = {
+        "/v1/keys": {"name": "x"},
+        "/v1/applications": {"name": "x"},
+        "/v1/organisations": {"name": "x"},
+        "/v1/datasources": {"name": "x"},
+        "/v1/datasources/{datasource_id}/keys": {"name": "x"},
+        "/v1/widgets": {"type": "single", "title": "x", **source},
+        "/v1/widgets/data": {"ids": [ids["widget_id"]]},
+        "/v1/alerts": {
+            "name": "x",
+            "condition": "less_than",
+            "threshold": -5,
+            "severity": "info",
+            **source,
+        },
+        "/v1/alerts/{alert_id}/silence": {"until": FAR},
+        "/v1/silences": {"alert_id": ids["alert_id"], "until": FAR},
+        "/v1/webhooks": {"name": "x", "url": "http://127.0.0.1:9/"},
+    }
+    return bodies.get(route[1], {}) if route[0] == "POST" else {}
+
+
+def call(ask: Ask, route: Route, ids: dict[str, str]) -> httpx.Response:
+    """Make a valid request of a route about these things."""
+    method, path = route
+    if "{key_id}" in path and "{datasource_id}" in path:
+        path = path.replace("{key_id}", ids["ingest_key_id"])
+    unknown = set(re.findall(r"\{(\w+)\}", path)) - ids.keys()
+    assert not unknown, f"let things() make {unknown}"
+    params = {}
+    if path == "/v1/data/{widget_type}":
+        params = {"datasource_id": ids["datasource_id"], "key": "a"}
+    if path == "/v1/stream":
+        params = {"widgets": ids["widget_id"]}
+    body = None if method in ("GET", "DELETE") else body_of(route, ids)
+    return ask(method, path.format(**ids), body, params=params)
+
+
+def names_a_thing(route: Route) -> bool:
+    """Whether a route speaks of one organisation's thing."""
+    return "{" in route[1] or (route[1] in ("/v1/alerts", "/v1/widgets") and route[0] == "POST")
+
+
+def mismatches(
+    found: list[Route], ask: Ask, ids: dict[str, str], status: int
+) -> dict[Route, tuple[int, str]]:
+    """The routes that answer otherwise."""
+    answers = {route: call(ask, route, ids) for route in found}
+    return {
+        route: (answer.status_code, answer.text[:200])
+        for route, answer in answers.items()
+        if answer.status_code != status
+    }
+
+
+@pytest.fixture
+def operator(server: RunningServer) -> Ask:
+    return as_key(server, ADMIN_KEY)
+
+
+@pytest.fixture
+def admin(server: RunningServer, operator: Ask) -> Ask:
+    """The admin of an organisation of the test's own."""
+    answer = operator("POST", "/v1/organisations", {"name": "one"})
+    return as_key(server, made(answer)["key"]["api_key"])
+
+
+def key_of(server: RunningServer, admin: Ask, **fields: Any) -> tuple[Ask, str]:
+    key = made(admin("POST", "/v1/keys", {"name": "x", "rate_limit": None, **fields}))
+    return as_key(server, key["api_key"]), key["key_id"]
+
+
+def test_without_a_valid_key(server: RunningServer, admin: Ask) -> None:
+    ids, found = things(server, admin), routes(server)
+    (disabled, disabled_id), (expired, expired_id) = (
+        key_of(server, admin, scopes=["admin"]) for _ in range(2)
+    )
+    assert admin("PATCH", f"/v1/keys/{disabled_id}", {"is_active": False}).status_code == 200
+    assert server.database_url is not None
+    with psycopg.connect(conninfo(server.database_url)) as conn:
+        past = "UPDATE management_keys SET expires_at = now() WHERE key_id = %s"
+        conn.execute(past, [expired_id])
+    ingest_key = made(admin("POST", f"/v1/datasources/{ids['datasource_id']}/keys", {"name": "i"}))
+
+    def anonymous(method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
+        return server.client.request(method, path, json=json, **options)
+
+    callers = {
+        "none": anonymous,
+        "wrong": as_key(server, "tf_live_" + "0" * 64),
+        "malformed": as_key(server, "x"),
+        "an ingest key": as_key(server, ingest_key["api_key"]),
+        "disabled": disabled,
+        "expired": expired,
+    }
+    for name, ask in callers.items():
+        assert mismatches(found, ask, ids, 401) == {}, name
+    refused = call(callers["wrong"], found[0], ids)
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_without_the_scope(server: RunningServer, admin: Ask) -> None:
+    ids, found = things(server, admin), routes(server)
+    reader, _ = key_of(server, admin, scopes=["read"])
+    writer, _ = key_of(server, admin, scopes=["write"])
+    reads = [r for r in found if r[0] == "GET" or r[1] in READING_POSTS]
+    administers = [r for r in found if ADMIN.match(r[1]) or r == ("PATCH", "/v1/organisation")]
+    writes = [r for r in found if r not in reads]
+    assert mismatches(sorted({*reads, *administers}), writer, ids, 403) == {}
+    assert mismatches(sorted({*writes, *administers}), reader, ids, 403) == {}
+    operates = [r for r in found if r[1] == OPERATOR]
+    assert mismatches(operates, admin, ids, 403) == {}
+
+
+def test_of_another_organisation_or_environment(
+    server: RunningServer, operator: Ask, admin: Ask
+) -> None:
+    ids = things(server, admin)
+    stranger = as_key(
+        server,
+        made(operator("POST", "/v1/organisations", {"name": "two"}))["key"]["api_key"],
+    )
+    tester, _ = key_of(server, admin, scopes=["admin"], environment="test")
+    found = routes(server)
+    named = [r for r in found if names_a_thing(r)]
+    listing = [r for r in found if r[0] == "GET" and "{" not in r[1] and r[1] not in STREAMS]
+    secrets = {v for k, v in ids.items() if k not in ("key", "widget_type")}
+    for who, ask in {"another organisation": stranger, "test": tester}.items():
+        assert mismatches(named, ask, ids, 404) == {}, who
+        for route in listing:
+            if route[1] != OPERATOR:
+                answer = call(ask, route, ids)
+                assert answer.status_code == 200, (who, route)
+                assert not [id_ for id_ in secrets if id_ in answer.text], (who, route)
+        for field in ("alert_id", "datasource_id"):
+            for path in ("/v1/alerts/events", "/v1/silences", "/v1/alerts", "/v1/widgets"):
+                answer = ask("GET", path, params={field: ids[field]})
+                assert answer.status_code in (200, 404, 422), (who, path)
+                assert answer.json().get("items", []) == [], (who, path)
+        answer = ask("POST", "/v1/widgets/data", {"ids": [ids["widget_id"]]})
+        assert answer.json()["widgets"][ids["widget_id"]]["status"] == 404
+        alert = {**body_of(("POST", "/v1/alerts"), ids), "webhooks": [ids["webhook_id"]]}
+        own = made(ask("POST", "/v1/datasources", {"name": "own"}))["id"]
+        answer = ask("POST", "/v1/alerts", {**alert, "datasource_id": own})
+        assert answer.status_code in (404, 422), who
+    again = things(server, admin)  # nothing of it was changed by anybody
+    assert call(admin, ("GET", "/v1/datasources/{datasource_id}"), ids).json()["name"] == "d"
+    assert again.keys() == ids.keys()
+
+
+def test_with_the_right_key(server: RunningServer, operator: Ask, admin: Ask) -> None:
+    ids = things(server, admin)
+    wrong = {}
+    for route in routes(server):
+        method, path = route
+        if path in STREAMS:
+            continue
+        answer = call(operator if path == OPERATOR else admin, route, ids)
+        created = method == "POST" and path not in READING_POSTS and not path.endswith("}")
+        expected = {204} if method == "DELETE" else {201, 200} if created else {200}
+        if path.endswith("/resend"):
+            expected = {404}  # no delivery was made
+        if path.endswith("/acknowledge"):
+            expected = {409}  # nothing fires
+        if answer.status_code not in expected:
+            wrong[route] = (answer.status_code, answer.text[:200])
+    assert wrong == {}
