@@ -17,7 +17,9 @@ from twin.keys.usage import FLUSH_INTERVAL_S
 from twin.limits.sync import SYNC_INTERVAL_S
 
 PREFIX = "/v1/"
-FREE = re.compile(r"/v1/(data/\w+|stream|widgets/data|widgets/[0-9a-fA-F-]+/(data|image\.svg))/?")
+FREE = re.compile(
+    r"/v1/(data/\w+|stream|grafana/.*|widgets/data|widgets/[0-9a-fA-F-]+/(data|image\.svg))/?"
+)
 """Widget data and streams are not counted: whoever shows them polls."""
 _EXPOSED = "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 _PREFLIGHT = [
