@@ -15,6 +15,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+LATER = {"TWINFEED_READ_KEY", "TWINFEED_SQL_PASSWORD"}
+"""Made with the running server, so its start cannot ask for them: empty until then."""
 SECRET = re.compile(r"PASSWORD|KEY|SECRET|TOKEN")
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -67,13 +69,15 @@ def test_what_a_service_waits_for_is_there_and_has_a_health() -> None:
 
 
 def test_no_secret_has_a_default() -> None:
-    secrets = [name for name in re.findall(r"\$\{(\w+)", TEXT) if SECRET.search(name)]
-    assert set(secrets) == {"POSTGRES_PASSWORD", "TWINFEED_ADMIN_KEY", "GRAFANA_PASSWORD"}
+    secrets = {name for name in re.findall(r"\$\{(\w+)", TEXT) if SECRET.search(name)} - LATER
+    assert secrets == {"POSTGRES_PASSWORD", "TWINFEED_ADMIN_KEY", "GRAFANA_PASSWORD"}
     for name in secrets:
         assert not re.search(rf"\$\{{{name}(?!:\?)", TEXT), f"{name} can be left out"
     for service in SERVICES.values():
         for variable, value in service.get("environment", {}).items():
-            if SECRET.search(variable):
+            if variable in LATER:
+                assert value == f"${{{variable}:-}}"
+            elif SECRET.search(variable):
                 assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), variable
 
 

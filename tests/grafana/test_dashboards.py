@@ -43,6 +43,7 @@ EXPRESSIONS = sorted(
         for path in DASHBOARDS
         for panel in panels(load(path))
         for target in panel["targets"]
+        if "expr" in target
     }
 )
 
@@ -110,8 +111,9 @@ def test_a_dashboard_is_whole(path: Path) -> None:
     dashboard = load(path)
     assert dashboard["uid"]
     assert dashboard["title"]
-    provisioned = yaml.safe_load((GRAFANA / "provisioning/datasources/prometheus.yml").read_text())
-    known = {source["uid"] for source in provisioned["datasources"]}
+    files = (GRAFANA / "provisioning/datasources").glob("*.yml")
+    provisioned = [s for file in files for s in yaml.safe_load(file.read_text())["datasources"]]
+    known = {(source["uid"], source["type"]) for source in provisioned}
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))
     taken: set[tuple[int, int]] = set()
@@ -122,7 +124,7 @@ def test_a_dashboard_is_whole(path: Path) -> None:
         assert at["x"] + at["w"] <= 24
         taken |= cells
     for panel in panels(dashboard):
-        assert panel["datasource"]["uid"] in known
+        assert (panel["datasource"]["uid"], panel["datasource"]["type"]) in known
         assert panel["targets"], panel["title"]
 
 
