@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from tests.bench import batches, facts, influx, lines, polls, singles, storms, webhooks
+from tests.bench import batches, facts, influx, lines, polls, singles, storms, webhooks, widgets
 from tests.bench.home import opened
 from tests.bench.options import FULL, QUICK
 
@@ -15,8 +15,10 @@ LOADS = {
     "polls": polls.measure,
     "webhooks": webhooks.measure,
     "storms": storms.measure,
+    "widgets": widgets.measure,
 }
 ROLLUP_INTERVAL_S = 5
+NEED_ROLLUPS = ("polls", "widgets")
 
 
 @click.command()
@@ -46,7 +48,7 @@ def main(
         shown = ""
         for name in names or LOADS:
             # A database of its own for each load: none pays for another's rows.
-            settings = {"rollup_interval_s": str(ROLLUP_INTERVAL_S)} if name == "polls" else {}
+            settings = {"rollup_interval_s": str(ROLLUP_INTERVAL_S)} if name in NEED_ROLLUPS else {}
             with opened(url, workers, writers, **settings) as home:
                 if not shown:
                     shown = facts.database(home) + ("" if url else ", embedded")

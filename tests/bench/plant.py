@@ -91,7 +91,7 @@ def line_bodies(first_ms: int, count: int, absent: float = 0.0) -> Iterator[byte
     templates = []
     for seed in range(min(TEMPLATES, count)):
         rows = zip(names, values(seed, BATCH_READINGS, absent).tolist(), strict=True)
-        lines = [f"{_line(name, row)} {_STAMP}" for name, row in rows]
+        lines = [f"{line(name, row)} {_STAMP}" for name, row in rows]
         templates.append(_Template("\n".join(lines).encode()))
     for number in range(count):
         yield templates[number % len(templates)].at(first_ms + number * STEPS)
@@ -161,12 +161,13 @@ def single_bodies(shape: str = "flat") -> list[bytes]:
 def single_lines() -> list[bytes]:
     """Return the same readings in InfluxDB's line protocol."""
     return [
-        _line(name, row).encode()
+        line(name, row).encode()
         for name, row in zip(device_names(), values(0, DEVICES).tolist(), strict=True)
     ]
 
 
-def _line(device: str, row: list[float]) -> str:
+def line(device: str, row: list[float]) -> str:
+    """Return a reading in InfluxDB's line protocol, without a time."""
     held = zip(KEYS, row, strict=True)
     fields = ",".join(f"{key}={value}" for key, value in held if value == value)
     return f"plant,device={device} {fields}"

@@ -68,11 +68,11 @@ def _cold(home: Home, made: Datasource, path: str, table: Table) -> None:
     body = plant.single_bodies()[0]
     for _ in range(COLD_POLLS):
         assert made.post(body).status_code == 200
-        before = _server_ms(home)
+        before = server_ms(home)
         began = time.perf_counter()
         answer = client.get(path, headers=auth)
         took.append(time.perf_counter() - began)
-        at_server.append(_server_ms(home) - before)
+        at_server.append(server_ms(home) - before)
         assert answer.status_code == 200, answer.text
     assert len(answer.json()["labels"]) >= POINTS * 0.9, "the line is not a day long"
     table.add(
@@ -99,12 +99,12 @@ def _unchanged(
         {"path": path, "headers": headers},
         endless=True,
     )
-    before = _server_ms(home)
+    before = server_ms(home)
     outcome = alone(prepare, load, seconds + PROCESS_GRACE_S)
     polls = len(outcome.latencies_s)
     # The window moves on every few minutes: those polls are answered 200 with a new tag.
     assert outcome.statuses[304] > 0, dict(outcome.statuses)
-    return outcome.only(200, 304), (_server_ms(home) - before) / polls
+    return outcome.only(200, 304), (server_ms(home) - before) / polls
 
 
 def poll(path: str, headers: dict[str, str]) -> list[bytes]:
@@ -112,7 +112,7 @@ def poll(path: str, headers: dict[str, str]) -> list[bytes]:
     return [request("GET", path, headers)]
 
 
-def _server_ms(home: Home) -> float:
+def server_ms(home: Home) -> float:
     """Return the milliseconds that the server has spent on ad-hoc data so far."""
     prefix = f"twinfeed_http_request_seconds_sum{{{ROUTE}}}"
     for line in home.server.client.get("/metrics").text.splitlines():

@@ -29,6 +29,17 @@ class Table:
         return "\n".join(parts) + "\n"
 
 
+@dataclass
+class Tables:
+    """Several tables of one load."""
+
+    tables: list[Table]
+
+    def render(self) -> str:
+        """Return them one after the other."""
+        return "\n".join(table.render() for table in self.tables)
+
+
 def _line(cells: list[str], widths: list[int]) -> str:
     first = cells[0].ljust(widths[0])
     rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
