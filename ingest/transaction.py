@@ -14,6 +14,7 @@ from psycopg import sql
 from ingest import arrays
 from ingest.assemble import Batch, select
 from ingest.frame import encode, used_columns
+from ingest.newest import Newest, newest_of
 from twin import metrics, rollups
 from twin.batch import PAGE_SLOTS, BatchHook, Rows
 from twin.clock import to_datetime
@@ -166,7 +167,7 @@ def _store_few(conn: Connection, batch: Batch, slots: dict[int, set[int]]) -> Ou
     used = set(used_columns(rows))
     columns = [arrays.floats(rows.values[:, c]) if c in used else None for c in range(PAGE_SLOTS)]
     entries = _entries(batch, slots, _count(batch))
-    nos, counts, firsts, lasts, held = zip(*entries, strict=True)
+    nos, counts, firsts, lasts, held, newest = zip(*entries, strict=True)
     conn.execute(
         _SQL["store_few"],
         [
@@ -178,6 +179,10 @@ def _store_few(conn: Connection, batch: Batch, slots: dict[int, set[int]]) -> Ou
             arrays.timestamps(np.array(firsts, dtype=np.int64)),
             arrays.timestamps(np.array(lasts, dtype=np.int64)),
             ["{" + ",".join(map(str, one)) + "}" for one in held],
+            arrays.timestamps(np.array([n.ts_us for n in newest], dtype=np.int64)),
+            arrays.int4s(np.array([n.stream for n in newest], dtype=np.int32)),
+            arrays.timestamps(np.array([n.second_ts_us for n in newest], dtype=np.int64)),
+            arrays.int4s(np.array([n.second_stream for n in newest], dtype=np.int32)),
         ],
         prepare=True,
     )
@@ -189,8 +194,12 @@ def _log(
 ) -> None:
     """Record what each datasource's part of the batch was."""
     entries = [
-        (no, count, to_datetime(first), to_datetime(last), held)
-        for no, count, first, last, held in _entries(batch, slots, new_readings)
+        (
+            *(no, count, to_datetime(first), to_datetime(last), held),
+            *(to_datetime(newest.ts_us), newest.stream),
+            *(to_datetime(newest.second_ts_us), newest.second_stream),
+        )
+        for no, count, first, last, held, newest in _entries(batch, slots, new_readings)
     ]
     if len(entries) == 1:
         conn.execute(_SQL["log_batch"], entries[0])
@@ -200,11 +209,14 @@ def _log(
 
 def _entries(
     batch: Batch, slots: dict[int, set[int]], new_readings: dict[int, int]
-) -> list[tuple[int, int, int, int, list[int]]]:
-    """Return (datasource, new readings, first and last time in µs, slots held) of a batch."""
-    numbers, ts_us = batch.owner // 2, batch.rows.ts_us
+) -> list[tuple[int, int, int, int, list[int], Newest]]:
+    """Return (datasource, new readings, first and last time in µs, slots held, newest) of a batch."""
+    stream_id, ts_us = batch.rows.stream_id, batch.rows.ts_us
     entries = []
     for no, held in slots.items():
-        own = ts_us if len(slots) == 1 else ts_us[numbers == no]
-        entries.append((no, new_readings.get(no, 0), int(own.min()), int(own.max()), sorted(held)))
+        own = batch.owner == 2 * no  # of page 0, which holds every reading
+        times = ts_us if own.all() else ts_us[own]
+        newest = newest_of(stream_id if own.all() else stream_id[own], times)
+        count = new_readings.get(no, 0)
+        entries.append((no, count, int(times.min()), newest.ts_us, sorted(held), newest))
     return entries

@@ -1,12 +1,18 @@
-"""The newest values of a key, by event time: an index descent per stream, never a scan.
+"""The newest values of a key, by event time: index descents, never a scan.
+
+Of many streams, the newest two readings of their datasource are looked up where they were written:
+no other reading can be newer. Where one was deleted since, or does not hold the key, and for few
+streams, each stream is descended into.
 
 A key that has been silent for long would make the descent walk over every later reading of its
 device, so after a look at the last minutes and the last hour the rollups tell from where on two
 values are to be found.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from psycopg import sql
 
 from twin.clock import to_datetime
@@ -17,10 +23,20 @@ NEAR_US = (2 * MINUTE_US, HOUR_US)
 """How far back the first looks go: of readings once a second some 120 rows per stream that does not
 have the key, then 3,600."""
 
+FEW_STREAMS = 4
+"""Up to so many descents cost no more than asking for the places first."""
+
 _NEWEST = sql.SQL(
     "SELECT p.ts, p.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
     "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts >= %(from)s AND ts < %(end)s"
     " AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 2) AS p ORDER BY p.ts DESC, id DESC LIMIT 2"
+)
+_AT_TWO = sql.SQL(
+    "SELECT ts, v FROM ("
+    "SELECT 0 AS place, ts, {v} AS v FROM readings WHERE stream_id = %(stream0)s AND ts = %(ts0)s"
+    " UNION ALL "
+    "SELECT 1 AS place, ts, {v} AS v FROM readings WHERE stream_id = %(stream1)s AND ts = %(ts1)s"
+    ") AS both_places WHERE v IS NOT NULL ORDER BY place"
 )
 # Two closed quarters with values hold two of them at least. With fewer, only dirty hours and what
 # the rollups do not hold yet can have more.
@@ -37,10 +53,25 @@ _WHERE_FROM = sql.SQL(
 )
 
 
+class Pool(msgspec.Struct, frozen=True):
+    """All devices of a datasource; `of_page` gives the stream beside one of page 0."""
+
+    datasource_no: int
+    of_page: Callable[[int], int]
+
+
 def newest_two(streams: tuple[int, ...], column: int, from_us: int, end_us: int) -> Query:
     """Return the query for the newest two values of [from, end): rows (ts, value), newest first."""
     statement = _NEWEST.format(**column_names(column))
     return Query(statement, _params(streams, from_us, end_us))
+
+
+def at_two(places: Sequence[tuple[int, int]], column: int) -> Query:
+    """Return the query for the values at two places (µs, stream): rows (ts, value), in that order."""
+    params: dict[str, Any] = {}
+    for i, (ts_us, stream) in enumerate(places):
+        params |= {f"ts{i}": to_datetime(ts_us), f"stream{i}": stream}
+    return Query(_AT_TWO.format(**column_names(column)), params)
 
 
 def where_from(

@@ -17,7 +17,7 @@ from twin.db.errors import driver_errors
 from twin.db.pool import POOL_WAIT_S, AsyncConnection, AsyncPool
 from twin.db.queries import load
 from twin.errors import Invalid, Overloaded
-from widgets.newest import NEAR_US, newest_two, where_from
+from widgets.newest import FEW_STREAMS, NEAR_US, Pool, at_two, newest_two, where_from
 from widgets.plan import DIRTY, Query, Question, plan
 from widgets.samples import plan_samples
 from widgets.thin import Samples, decode, thin
@@ -99,15 +99,25 @@ class Reader:
         return await asyncio.to_thread(pick)
 
     async def newest(
-        self, streams: tuple[int, ...], column: int, from_us: int, end_us: int, near_us: int
+        self,
+        streams: tuple[int, ...],
+        column: int,
+        from_us: int,
+        end_us: int,
+        near_us: int,
+        pool: Pool | None = None,
     ) -> list[Reading]:
         """Return the newest one or two values of [from, end), newest first.
 
-        `near_us`: about when the newest is expected.
+        `near_us`: about when the newest is expected. `pool`: whose devices' streams these all are.
         """
         if not streams or from_us >= end_us:
             return []
         async with self._connection() as conn:
+            if pool is not None and len(streams) > FEW_STREAMS:
+                at_places = await self._at_places(conn, pool, column, from_us, end_us)
+                if len(at_places) == 2:
+                    return at_places
             for back_us in NEAR_US:
                 begin_us = max(min(near_us, end_us) - back_us, from_us)
                 found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
@@ -119,6 +129,17 @@ class Reader:
                 ((moment,),) = await _fetch(conn, hint)
                 begin_us = max(min(to_us(moment), begin_us), from_us)
                 found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
+        return [Reading(to_us(ts), value) for ts, value in found]
+
+    async def _at_places(
+        self, conn: AsyncConnection, pool: Pool, column: int, from_us: int, end_us: int
+    ) -> list[Reading]:
+        """Return the values at the datasource's newest places, fewer where they no longer are."""
+        cursor = await conn.execute(self._sql["newest_places"], {"no": pool.datasource_no})
+        places = [(to_us(ts), pool.of_page(stream)) for ts, stream in await cursor.fetchall()]
+        if len(places) < 2 or places[0][0] >= end_us or places[1][0] < from_us:
+            return []
+        found = await _fetch(conn, at_two(places, column))
         return [Reading(to_us(ts), value) for ts, value in found]
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ Pure: a schema goes in.
 from twin.errors import Invalid, ItemError
 from twin.schema import DataKey, DatasourceSchema
 from widgets.answers import Value
+from widgets.newest import Pool
 
 _LISTED = 30
 """Most known names an error lists."""
@@ -29,6 +30,16 @@ class Subject:
             stream = self._schema.stream(device, page)
             return (stream,) if stream else ()
         return tuple(i for i, (_, p) in self._schema.streams.items() if p == page)
+
+    @property
+    def pool(self) -> Pool:
+        """Return all devices together."""
+        return Pool(self._schema.no, self._beside)
+
+    def _beside(self, stream: int) -> int:
+        """Return the stream of the key's page that is of the same device, 0 without one."""
+        known = self._schema.streams.get(stream)
+        return 0 if known is None else self._schema.stream(known[0], self.key.page)
 
     def device_of(self, stream: float) -> str:
         """Return the device of a stream."""

@@ -26,11 +26,12 @@ SELECT stream_id, count(*) FROM merged GROUP BY stream_id
 
 -- name: log_batch
 -- What this batch added, a row per datasource.
-INSERT INTO ingest_log (datasource_no, readings, first_ts, last_ts, slots)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO ingest_log (datasource_no, readings, first_ts, last_ts, slots,
+                        newest_ts, newest_stream, second_ts, second_stream)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: store_few
 -- A small batch: ids, times, sixteen columns, then the entries of ingest_log.
 SELECT store_few(%s, %s,
                  %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                 %s, %s, %s, %s, %s::text[])
+                 %s, %s, %s, %s, %s::text[], %s, %s, %s, %s)

@@ -66,6 +66,7 @@ class Lab(msgspec.Struct, eq=False):
             with conn.transaction():
                 mark_us = begin(conn)
                 streams = []
+                log: list[Any] = []
                 for device, ts_us, values in readings:
                     for page in sorted({schema.keys[key].page for key in values} | {0}):
                         stream = schema.stream(device, page)
@@ -76,6 +77,16 @@ class Lab(msgspec.Struct, eq=False):
                         }
                         _upsert(conn, stream, ts_us, columns)
                         streams.append((stream, ts_us))
+                own = {(schema.stream(device, 0), ts_us) for device, ts_us, _ in readings}
+                (last, *more) = sorted(own, key=lambda place: place[::-1])[::-1][:2]
+                for place in [last, *(more or [last])]:
+                    log += [to_datetime(place[1]), place[0]]
+                conn.execute(
+                    "INSERT INTO ingest_log (datasource_no, readings, first_ts, last_ts,"
+                    " newest_ts, newest_stream, second_ts, second_stream)"
+                    " VALUES (%s, 0, %s, %s, %s, %s, %s, %s)",
+                    [schema.no, log[0], log[0], *log],
+                )
                 mark_dirty(
                     conn,
                     np.array([s for s, _ in streams], dtype=np.int32),

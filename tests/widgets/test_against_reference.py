@@ -276,8 +276,11 @@ def moments() -> list[object]:
 
 @pytest.mark.parametrize(("seed", "now"), moments())
 def test_every_answer_is_that_of_the_raw_readings(
-    database_url: str, seed: int, now: int | None
+    database_url: str, seed: int, now: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if seed % 2:  # as of many devices: their newest is looked up where it was written
+        monkeypatch.setattr("widgets.run.FEW_STREAMS", 0)
+
     async def run() -> None:
         rng = random.Random(seed)
         async with open_lab(database_url) as lab:

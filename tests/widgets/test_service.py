@@ -8,8 +8,9 @@ import psycopg
 import pytest
 
 from tests.widgets.desk import Desk, with_desk
-from twin.clock import SECOND_US, now_us, to_rfc3339
+from twin.clock import SECOND_US, now_us, to_datetime, to_rfc3339
 from twin.errors import Invalid, NotFound, Overloaded
+from twin.housekeeping import fold
 from twin.schema import Wanted
 from widgets.spec import query_spec
 from widgets.tracks import MAX_SERIES
@@ -136,6 +137,41 @@ def test_the_newest_value_may_be_long_ago(database_url: str) -> None:
         assert (late["value"], late["previous"]) == (7, None)
 
     with_desk(database_url, scenario, {"other": "number", "rpm": "number"})
+
+
+def test_the_newest_of_many_devices(database_url: str) -> None:
+    """Where it was written, of each page; after a delete, of a key it lacks, and once folded."""
+
+    async def scenario(desk: Desk) -> None:
+        now = now_us()
+        put = desk.lab.put
+        put(desk.schema, [(f"d{i}", now - i * SECOND_US, {"k0": i, "k17": -i}) for i in range(9)])
+
+        async def shown(key: str) -> tuple[object, object]:
+            single = await desk.ask("single", key=key)
+            return single["value"], single["previous"]
+
+        async with desk.lab.ground.pool.connection() as conn:
+            for _ in range(2):
+                assert await shown("k0") == (0, 1)
+                assert await shown("k17") == (0, -1)
+                await fold(conn)
+                desk.lab.ground.versions.bump("data", desk.schema.no)
+            put(desk.schema, [("d8", now - 60 * MINUTE_US, {"k0": 7})])  # late
+            put(desk.schema, [("d1", now - SECOND_US, {"k0": 77})])  # overwritten
+            assert await shown("k0") == (0, 77)
+            put(desk.schema, [("d3", now, {"k0": 33}), ("d2", now + 1, {"k17": 2})])
+            assert await shown("k0") == (33, 0)
+            assert await shown("k17") == (2, 0)
+            await conn.execute("DELETE FROM readings WHERE ts >= %s", [to_datetime(now)])
+            desk.lab.ground.versions.bump("data", desk.schema.no)
+            assert await shown("k0") == (77, 2)
+            await fold(conn)
+            put(desk.schema, [("d5", now + 5, {"k0": 5}), ("d5", now + 4, {"k0": 4})])
+            assert await shown("k0") == (5, 4)
+
+    kinds = {f"k{i}": "number" for i in range(18)}
+    with_desk(database_url, scenario, kinds, tuple(f"d{i}" for i in range(9)))
 
 
 def test_the_previous_of_an_aggregate_is_that_of_the_stretch_before(database_url: str) -> None:

@@ -6,15 +6,51 @@
 WITH gone AS (
     DELETE FROM ingest_log
     WHERE entry_id IN (SELECT entry_id FROM ingest_log ORDER BY entry_id LIMIT %s)
-    RETURNING datasource_no, readings, first_ts, last_ts, slots
+    RETURNING datasource_no, readings, first_ts, last_ts, slots,
+              newest_ts, newest_stream, second_ts, second_stream
+),
+places AS (
+    SELECT
+        datasource_no, place.ts, place.stream,
+        row_number() OVER (PARTITION BY datasource_no ORDER BY place.ts DESC, place.stream DESC) AS rank
+    FROM (
+        SELECT datasource_no, newest_ts, newest_stream, second_ts, second_stream FROM gone
+        UNION
+        SELECT datasource_no, newest_ts, newest_stream, second_ts, second_stream
+        FROM datasource_totals
+        WHERE datasource_no IN (SELECT datasource_no FROM gone)
+    ) AS said
+    CROSS JOIN LATERAL (
+        VALUES (newest_ts, newest_stream) UNION VALUES (second_ts, second_stream)
+    ) AS place (ts, stream)
+    WHERE place.stream IS NOT NULL
+    GROUP BY datasource_no, place.ts, place.stream
+),
+newest AS (
+    SELECT
+        datasource_no,
+        max(ts) FILTER (WHERE rank = 1) AS newest_ts, max(stream) FILTER (WHERE rank = 1) AS newest_stream,
+        max(ts) FILTER (WHERE rank = 2) AS second_ts, max(stream) FILTER (WHERE rank = 2) AS second_stream
+    FROM places
+    GROUP BY datasource_no
 ),
 counted AS (
-    INSERT INTO datasource_totals AS t (datasource_no, readings)
-    SELECT datasource_no, sum(gone.readings)
+    INSERT INTO datasource_totals AS t
+        (datasource_no, readings, newest_ts, newest_stream, second_ts, second_stream, newest_known)
+    SELECT
+        datasource_no, sum(gone.readings), max(n.newest_ts), max(n.newest_stream), max(n.second_ts),
+        max(n.second_stream), bool_and(gone.first_ts IS NULL OR gone.newest_ts IS NOT NULL)
     FROM gone
     JOIN datasources USING (datasource_no)
+    LEFT JOIN newest AS n USING (datasource_no)
     GROUP BY datasource_no
-    ON CONFLICT (datasource_no) DO UPDATE SET readings = t.readings + excluded.readings
+    ON CONFLICT (datasource_no) DO UPDATE SET
+        readings = t.readings + excluded.readings,
+        newest_ts = excluded.newest_ts,
+        newest_stream = excluded.newest_stream,
+        second_ts = excluded.second_ts,
+        second_stream = excluded.second_stream,
+        newest_known = t.newest_known AND excluded.newest_known
 ),
 seen AS (
     SELECT datasource_no, slot, min(first_ts) AS first_ts, max(last_ts) AS last_ts

@@ -34,3 +34,24 @@ WHERE e.to_state = 'firing'
 ORDER BY array_position(ARRAY['critical', 'warning', 'info'], e.severity),
          began, r.rule_no, e.device
 LIMIT 1
+
+-- name: newest_places
+-- Where the newest two readings of a datasource were when they were written, and so still are unless
+-- deleted since; no rows where some batch did not say.
+WITH said AS (
+    SELECT newest_ts, newest_stream, second_ts, second_stream, newest_known AS known
+    FROM datasource_totals
+    WHERE datasource_no = %(no)s
+    UNION ALL
+    SELECT newest_ts, newest_stream, second_ts, second_stream, first_ts IS NULL OR newest_ts IS NOT NULL
+    FROM ingest_log
+    WHERE datasource_no = %(no)s
+)
+SELECT DISTINCT place.ts, place.stream
+FROM said
+CROSS JOIN LATERAL (
+    VALUES (newest_ts, newest_stream), (second_ts, second_stream)
+) AS place (ts, stream)
+WHERE place.stream IS NOT NULL AND (SELECT bool_and(known) FROM said)
+ORDER BY place.ts DESC, place.stream DESC
+LIMIT 2
