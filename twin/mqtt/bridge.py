@@ -13,7 +13,7 @@ from aiomqtt import Message
 
 from twin.clock import now_us
 from twin.importer.sender import wait_s
-from twin.mqtt.broker import Broker, acknowledge, lost
+from twin.mqtt.broker import Broker, acknowledge, lost, settle
 from twin.mqtt.inbox import Inbox
 from twin.mqtt.payloads import PayloadError, posted
 from twin.mqtt.sender import MAX_EXPONENT, Entry, Sender
@@ -97,6 +97,7 @@ class Bridge:
                 while batch := await self._next(gone):
                     await self._store(batch)
                     acknowledge(client, batch)
+                await settle(client)
             finally:
                 gone.cancel()
                 await asyncio.gather(gone, return_exceptions=True)

@@ -113,6 +113,16 @@ class Broker(msgspec.Struct, frozen=True):
         return [given for given, number in pairs if number >= _REFUSED]
 
 
+async def settle(client: aiomqtt.Client) -> None:
+    """Return once the broker has read all acknowledgements. Raises MqttError.
+
+    Packets are answered in order, so any answer says so; leaving a topic that nobody subscribed changes
+    nothing. Without it, a socket closed while messages still come in is reset, and what the
+    broker has not read by then is lost: it would send committed messages again.
+    """
+    await client.unsubscribe(f"{client.identifier}/settle")
+
+
 def acknowledge(client: aiomqtt.Client, messages: list[Message]) -> None:
     """Acknowledge messages in the order of their receipt. On a lost connection nothing happens."""
     for message in messages:
