@@ -66,16 +66,25 @@ def pushed(body: dict[str, Any], repeat_s: float | None, now_us: int) -> list[di
     """Return a body's alerts as Alertmanager's API takes them.
 
     A firing one ends when pushes stop, wherever Alertmanager's `resolve_timeout` stands; the end is
-    counted from this attempt, so that a late retry does not tell of an alert that ended.
+    counted from this attempt, so that a late retry does not tell of an alert that ended. One whose
+    labels changed ends under the old ones.
     """
+    now = to_rfc3339(now_us)
     until = to_rfc3339(now_us + round(PUSH_LIVES * (repeat_s or PUSH_EVERY_S) * SECOND_US))
-    return [
-        {
-            "labels": {name: text for name, text in alert["labels"].items() if text},
-            "annotations": alert["annotations"],
-            "startsAt": alert["startsAt"],
-            "endsAt": until if alert["status"] == "firing" else alert["endsAt"],
-            "generatorURL": alert["generatorURL"],
-        }
-        for alert in body["alerts"]
-    ]
+    found = []
+    for alert in body["alerts"]:
+        if old := alert.get("replaces"):
+            found.append(_pushed(alert, old, now))
+        end = until if alert["status"] == "firing" else alert["endsAt"]
+        found.append(_pushed(alert, alert["labels"], end))
+    return found
+
+
+def _pushed(alert: dict[str, Any], labels: dict[str, str], end: str) -> dict[str, Any]:
+    return {
+        "labels": {name: text for name, text in labels.items() if text},
+        "annotations": alert["annotations"],
+        "startsAt": alert["startsAt"],
+        "endsAt": end,
+        "generatorURL": alert["generatorURL"],
+    }

@@ -16,7 +16,10 @@ MAX_ALERTS = 100
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """One alert for one receiver, taken from the queue. alert: JSON as `payload.told` made it."""
+    """One alert for one receiver, taken from the queue.
+
+    alert: JSON as `payload.told` made it; known: the same as an Alertmanager was last told, if it was.
+    """
 
     notice_no: int
     webhook_id: str
@@ -27,6 +30,7 @@ class Notice(msgspec.Struct, frozen=True):
     group_key: str
     age_us: int
     silenced: bool
+    known: str | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -86,4 +90,10 @@ def call(target: Target, notices: list[Notice], url: str) -> Call:
 
 def _alert(notice: Notice) -> dict[str, Any]:
     alert: dict[str, Any] = msgspec.json.decode(notice.alert)
-    return {**alert, "repeat": True} if notice.kind == "repeat" else alert
+    if notice.kind == "repeat":
+        alert["repeat"] = True
+    if notice.known is not None:
+        labels = msgspec.json.decode(notice.known)["labels"]
+        if labels != alert["labels"]:  # another severity: to an Alertmanager another alert
+            alert["replaces"] = labels
+    return alert

@@ -35,7 +35,7 @@ WITH RECURSIVE waiting AS (
             ORDER BY n.webhook_id LIMIT 1)
     FROM waiting w WHERE w.webhook_id IS NOT NULL
 ), may AS (
-    SELECT w.webhook_id, w.org_id, w.environment, w.group_by,
+    SELECT w.webhook_id, w.org_id, w.environment, w.group_by, w.type,
            CASE WHEN w.webhook_id::text = ANY(%(probing)s::text[]) THEN 1
                 WHEN w.open_until IS NULL
                 THEN greatest(%(per_webhook)s - coalesce((%(in_flight)s::jsonb ->> w.webhook_id::text)::int, 0), 0)
@@ -44,7 +44,10 @@ WITH RECURSIVE waiting AS (
 )
 SELECT n.notice_no, n.webhook_id::text, n.rule_id::text, n.device, n.kind, n.alert::text, n.group_key,
        (extract(epoch FROM now() - n.created_at) * 1000000)::bigint,
-       is_silenced(m.org_id, m.environment, n.rule_id, n.datasource_no, n.device, now()), m.slots
+       is_silenced(m.org_id, m.environment, n.rule_id, n.datasource_no, n.device, now()),
+       (SELECT t.alert::text FROM alert_told t
+        WHERE m.type = 'alertmanager' AND t.is_firing
+          AND t.webhook_id = n.webhook_id AND t.rule_id = n.rule_id AND t.device = n.device), m.slots
 FROM may m
 CROSS JOIN LATERAL (
     SELECT q.notice_no
@@ -65,7 +68,7 @@ FOR UPDATE OF n SKIP LOCKED
 -- name: take_expired
 -- Notices that waited for a day because their receiver's circuit is open: nothing is told of them.
 SELECT n.notice_no, n.webhook_id::text, n.rule_id::text, n.device, n.kind, n.alert::text, n.group_key,
-       (extract(epoch FROM now() - n.created_at) * 1000000)::bigint, false, 1
+       (extract(epoch FROM now() - n.created_at) * 1000000)::bigint, false, NULL, 1
 FROM webhooks w
 CROSS JOIN LATERAL (
     SELECT d.* FROM notices d

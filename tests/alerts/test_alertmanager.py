@@ -9,7 +9,7 @@ import pytest
 from support.alertmanager import PROGRAMS, Alertmanager, run_alertmanager
 from support.plant import Plant
 from support.receiver import receiver
-from support.telling import COOL, HOT, add_rule, add_webhook, delivering, on_plant, settled
+from support.telling import COOL, HOT, add_webhook, delivering, on_plant, settled
 
 from alerts import delivery
 
@@ -27,6 +27,11 @@ async def until(alertmanager: Alertmanager, holds: Callable[[list[dict[str, str]
 
 def states(found: list[dict[str, str]]) -> dict[str, str]:
     return {one["labels"]["device"]: one["status"]["state"] for one in found}  # type: ignore[index]
+
+
+def severities(found: list[dict[str, str]]) -> list[tuple[str, str]]:
+    labels = [one["labels"] for one in found]
+    return sorted((one["device"], one["severity"]) for one in labels)  # type: ignore[index]
 
 
 def test_a_real_alertmanager(
@@ -55,16 +60,23 @@ def test_a_real_alertmanager(
             hook = await add_webhook(
                 plant, alertmanager.url, type="alertmanager", group_by=[], repeat_seconds=1
             )
-            await add_rule(plant, hook)
+            steps = [{"threshold": 95, "severity": "critical"}]
+            fields = {"severity": "warning", "escalation": steps, "webhooks": [str(hook)]}
+            await plant.add_rule("greater_than", 80, **fields)
             await plant.send(("a", 1, HOT), ("b", 1, HOT))
             await until(alertmanager, lambda found: states(found) == {"a": "active", "b": "active"})
             (one, _) = sorted(alertmanager.alerts(), key=lambda found: found["labels"]["device"])
-            assert one["labels"]["severity"] == "critical"
+            assert one["labels"]["severity"] == "warning"
             assert one["annotations"]["summary"] == "too hot: temperature of a is 90"
             # It is told again before its time runs out.
             await until(
                 alertmanager,
                 lambda found: min(f["endsAt"] for f in found) > one["endsAt"],
+            )
+            await plant.send(("a", 1.5, {"temperature": 96.0}))
+            await until(
+                alertmanager,
+                lambda found: severities(found) == [("a", "critical"), ("b", "warning")],
             )
             await asyncio.to_thread(
                 alertmanager.amtool, "silence", "add", "-c", "test", "-d", "1h", 'device="b"'

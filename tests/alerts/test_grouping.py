@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from support.plant import Plant
 from support.receiver import HANG, Received, receiver
@@ -239,6 +240,15 @@ def test_a_call_carries_at_most_so_many_alerts() -> None:
         found = [notice(n, "") for n in range(count)]
         calls = form(found, to, {"w1": 5}, 10, "")
         assert [len(call.notices) for call in calls] == sizes
+
+
+def test_an_alertmanager_hears_under_which_labels_an_alert_was() -> None:
+    old = '{"status":"firing","labels":{"alertname":"y"},"annotations":{}}'
+    found = [msgspec.structs.replace(notice(1, ""), known=old), notice(2, "")]
+    found.append(msgspec.structs.replace(notice(3, ""), known=notice(3, "").alert))
+    (call,) = form(found, targets("w1", group_by=[]), {"w1": 1}, 1, "")
+    alerts = msgspec.json.decode(call.body)["alerts"]
+    assert [alert.get("replaces") for alert in alerts] == [{"alertname": "y"}, None, None]
 
 
 def test_a_call_of_repeats_alone_says_so() -> None:

@@ -167,3 +167,12 @@ def test_an_alertmanager_is_pushed_what_its_api_takes() -> None:
     assert resolved["endsAt"] == cool["endsAt"]
     assert firing["labels"] == hot["labels"]
     assert set(firing) == {"labels", "annotations", "startsAt", "endsAt", "generatorURL"}
+
+
+def test_an_alert_whose_severity_changed_ends_under_the_old_one() -> None:
+    old = told(alert(), "")["labels"]
+    new = told(alert(severity="warning"), "") | {"replaces": old}
+    ended, goes_on = pushed(body([new], own_group("r1", "x", ""), "am", ""), 30.0, STARTED_US)
+    assert (ended["labels"], ended["endsAt"]) == (old, "2026-11-20T12:00:00Z")
+    assert goes_on["labels"] == {**old, "severity": "warning"}
+    assert goes_on["endsAt"] == "2026-11-20T12:02:00Z"
