@@ -41,6 +41,11 @@ from twin.retention import retention_job
 from twin.rsgi import RsgiServer
 from twin.runtime import Runtime
 from twin.sampling import sampling_job
+from twin.scenes.archive_routes import routes as archive_routes
+from twin.scenes.asset_routes import routes as asset_routes
+from twin.scenes.routes import routes as scene_routes
+from twin.sessions import routes as session_routes
+from twin.sessions import session_job
 from twin.sqlviews.job import sql_views_job
 from widgets.grafana.routes import routes as grafana_routes
 from widgets.polls import PollMemory
@@ -95,6 +100,10 @@ def create_app(run: Runtime) -> RsgiServer:
             docs_page,
             openapi_document,
             *pages.routes(),
+            *session_routes(),
+            *scene_routes(),
+            *archive_routes(),
+            *asset_routes(),
             *key_routes(),
             *application_routes(),
             *organisation_routes(),
@@ -131,6 +140,7 @@ def background_jobs(ground: Ground) -> list[jobs.Job]:
         rollup_job(settings.rollup_interval_s),
         sampling_job(),
         sql_views_job(),
+        session_job(),
     ]
     if not ground.capabilities.hypertables:
         found.append(partition_job())

@@ -1,5 +1,7 @@
 """Who a request's management key stands for: the dependency `principal` of every API route.
 
+A browser that signed in sends a cookie instead (twin/sessions.py), which changes something only for
+pages of our own. A view token, in a header or as `?token=`, stands for someone who sees one scene.
 HTTP Basic, for Excel and other programs that know nothing else, carries the key as password and only
 reads: a browser repeats such a password on its own, and must not change anything by it.
 """
@@ -8,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
@@ -16,9 +19,11 @@ from twin.clock import now_us
 from twin.errors import Forbidden, Unauthorized
 from twin.ground import Ground
 from twin.keys.grants import ApplicationGrant, IngestGrant
+from twin.keys.secrets import SESSION_PREFIX, VIEW_PREFIX
 from twin.principal import Principal
 
 NO_KEY = "Send a management key: Authorization: Bearer tf_live_…."
+SESSION_COOKIE = "twinfeed_session"
 READS = "reads"
 """An `opt` of routes whose POST changes nothing: HTTP Basic will do there too."""
 
@@ -34,6 +39,8 @@ class Caller(msgspec.Struct, frozen=True):
     application: ApplicationGrant | None = None
     is_basic: bool = False
     """By a password that a browser repeats on its own: such a request only reads."""
+    is_session: bool = False
+    """By a cookie, which a browser sends on its own too: see `is_same_origin`."""
 
 
 async def provide_principal(request: Request[Any, Any, Any]) -> Principal:
@@ -41,23 +48,38 @@ async def provide_principal(request: Request[Any, Any, Any]) -> Principal:
     caller = request.scope.get(CALLER)
     if isinstance(caller, Unauthorized):
         raise caller
-    if not isinstance(caller, Caller) or (
-        caller.is_basic
-        and request.method not in ("GET", "HEAD")
-        and not request.route_handler.opt.get(READS)
-    ):
+    if not isinstance(caller, Caller):
         raise Unauthorized(NO_KEY)
+    changes = request.method not in ("GET", "HEAD") and not request.route_handler.opt.get(READS)
+    if changes and caller.is_basic:
+        raise Unauthorized(NO_KEY)
+    if changes and caller.is_session and not is_same_origin(request.headers):
+        raise Forbidden("A signed-in browser changes things from pages of this server alone.")
     return caller.principal
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Return whether a browser's request comes from a page of this server.
+
+    Every browser of today sends Sec-Fetch-Site, and no page can set it.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return headers.get("origin", "").partition("://")[2] == headers.get("host", "")
 
 
 async def found_again(request: Request[Any, Any, Any], ground: Ground) -> Principal:
     """Return the principal of a request that lasts, as its key stands now. Raises as `find_caller`."""
     caller = request.scope.get(CALLER)
     address = caller.principal.address if isinstance(caller, Caller) else ""
-    return (await find_caller(ground, request.headers, address)).principal
+    query = request.scope["query_string"]
+    return (await find_caller(ground, request.headers, query, address)).principal
 
 
-async def find_caller(ground: Ground, headers: Mapping[str, str], address: str) -> Caller:
+async def find_caller(
+    ground: Ground, headers: Mapping[str, str], query: bytes, address: str
+) -> Caller:
     """Return who makes a request with these headers (names in lower case) from an address.
 
     Costs no query once the keys are known to this worker. Raises Unauthorized; RateLimited for an
@@ -65,24 +87,33 @@ async def find_caller(ground: Ground, headers: Mapping[str, str], address: str) 
     """
     authorization = headers.get("authorization")
     secret = management_secret(authorization, headers.get("x-api-key"))
-    is_basic = not secret
-    if is_basic:
+    is_basic = is_session = False
+    if secret.startswith(SESSION_PREFIX):
+        raise Unauthorized(NO_KEY)  # it is worth something in its cookie alone
+    if not secret and authorization is not None:
         secret = basic_password(authorization)
+        is_basic = bool(secret)
+    elif not secret:
+        secret = _view_token(query)
+        if not secret:
+            secret = _session_secret(headers.get("cookie", ""))
+            is_session = bool(secret)
     if not secret:
         raise Unauthorized(NO_KEY)
     now = now_us()
-    principal = ground.keys.cached_management(secret, now)
+    principal = ground.keys.cached_principal(secret, now)
     if principal is None:
         ground.limits.check_address(address, now)
         try:
-            principal = await ground.keys.management(secret)
+            principal = await ground.keys.principal(secret)
         except Unauthorized:
             ground.limits.note_failure(address, now)
             raise
     principal = msgspec.structs.replace(principal, address=address)
     token = headers.get("x-app-token", "").strip()
-    application = await _application(ground, principal, token)
-    return Caller(principal, application, is_basic)
+    if is_session or principal.scene_id is not None:
+        return Caller(principal, None, is_basic, is_session)
+    return Caller(principal, await _application(ground, principal, token), is_basic)
 
 
 async def _application(ground: Ground, principal: Principal, token: str) -> ApplicationGrant | None:
@@ -96,6 +127,25 @@ async def _application(ground: Ground, principal: Principal, token: str) -> Appl
     if found is None or not principal.owns(found.org_id, found.environment):
         raise Forbidden("The application token is not valid.")
     return found
+
+
+def _view_token(query: bytes) -> str:
+    """Return the view token of a query string, or '': other keys have no place in an address."""
+    if b"token=" not in query:
+        return ""
+    for name, value in parse_qsl(query.decode("latin-1")):
+        if name == "token" and value.startswith(VIEW_PREFIX):
+            return value
+    return ""
+
+
+def _session_secret(cookies: str) -> str:
+    """Return the session's secret of a Cookie header, or ''."""
+    for part in cookies.split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == SESSION_COOKIE and value.startswith(SESSION_PREFIX):
+            return value
+    return ""
 
 
 async def ingest_grant(

@@ -89,7 +89,9 @@ class _Passage:
         forwarded = self._headers.get("x-forwarded-for", "")
         address = self._ground.proxies.client(f"{host}:0", lambda: forwarded)
         try:
-            caller = await find_caller(self._ground, self._headers, address)
+            caller = await find_caller(
+                self._ground, self._headers, self._scope["query_string"], address
+            )
         except Unauthorized as exc:
             self._scope[CALLER] = exc
             return

@@ -29,6 +29,9 @@ class Principal(msgspec.Struct, frozen=True):
     requires_application: bool = False
     allowed_origins: tuple[str, ...] = ()
     scene_id: UUID | None = None
+    widget_ids: frozenset[UUID] = frozenset()
+    """Of a view token: the widgets of its scene."""
+    asset_ids: frozenset[UUID] = frozenset()
     address: str = ""
     """Where the request came from."""
 
@@ -54,6 +57,20 @@ class Principal(msgspec.Struct, frozen=True):
             self.require("read")
         elif self.scene_id != scene_id:
             raise NotFound("There is no scene with this id.")
+
+    def require_widget(self, widget_id: UUID) -> None:
+        """Raise unless a widget's data may be read: by a key that reads, or a token of its scene."""
+        if self.scene_id is None:
+            self.require("read")
+        elif widget_id not in self.widget_ids:
+            raise NotFound("There is no widget with this id.")
+
+    def require_asset(self, asset_id: UUID) -> None:
+        """Raise unless a model may be read: by a key that reads, or a token of a scene with it."""
+        if self.scene_id is None:
+            self.require("read")
+        elif asset_id not in self.asset_ids:
+            raise NotFound("There is no asset with this id.")
 
     def require_operator(self) -> None:
         """Raise Forbidden unless the key is the server operator's."""

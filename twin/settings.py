@@ -122,6 +122,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 1000
     max_stream_widgets: Annotated[int, _doc("most widgets of an event stream", ge=1, le=1000)] = 100
     max_exports: Annotated[int, _doc("exports at once, per worker; above: 503", ge=1)] = 2
+    max_assets: Annotated[int, _doc("most 3D models of an organisation", ge=1)] = 1000
+    max_asset_bytes: Annotated[int, _doc("largest 3D model", ge=1024)] = 64 * 2**20
+    max_scenes: Annotated[int, _doc("most scenes of an organisation", ge=1)] = 1000
+    max_scene_nodes: Annotated[int, _doc("most nodes of a scene", ge=1, le=100_000)] = 2000
+    max_archive_bytes: Annotated[
+        int, _doc("largest archive of a scene with its models", ge=1024)
+    ] = 256 * 2**20
     query_timeout_ms: Annotated[int, _doc("longest widget query", ge=10)] = 20_000
     rollup_interval_s: Annotated[float, _doc("pause between rollup refreshes", gt=0)] = 60.0
     retention_interval_s: Annotated[float, _doc("pause between retention runs", gt=0)] = 3600.0

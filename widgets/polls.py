@@ -141,6 +141,7 @@ def _question(scope: Any, principal: Principal) -> Hashable:
         principal.environment,
         principal.scopes,
         principal.scene_id,
+        principal.widget_ids,
     )
 
 

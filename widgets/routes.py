@@ -13,7 +13,7 @@ from litestar.params import Body as BodyOf
 from litestar.params import Parameter
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
-from twin.auth import found_again
+from twin.auth import SESSION_COOKIE, found_again
 from twin.errors import TwinfeedError
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
@@ -63,6 +63,7 @@ class Several(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ids: WidgetIds
     etags: Annotated[dict[UUID, str], msgspec.Meta(max_length=100)] = {}
+    at: str | None = None
 
 
 class Together(msgspec.Struct, frozen=True):
@@ -126,7 +127,7 @@ async def widget_data(
     widget_id: UUID, request: Ask, principal: Principal, widgets: Widgets
 ) -> Response[bytes]:
     """Answer a saved widget's data; window, bucket and the like may be chosen for this answer."""
-    principal.require("read")
+    principal.require_widget(widget_id)
     widget = await widgets.store.get(principal, widget_id)
     spec, at = overridden(widget.spec, request.query_params.multi_items(), widgets.max_points)
     form = negotiate(request.headers.get("accept"))
@@ -188,11 +189,15 @@ async def ad_hoc_data(
 async def several_data(data: Several, principal: Principal, widgets: Widgets) -> Together:
     """Answer several saved widgets at once; one that cannot be answered holds its error instead.
 
-    Widgets whose tag in `etags` is that of the answer are left out of `widgets`.
+    Widgets whose tag in `etags` is that of the answer are left out of `widgets`. `at` answers as if
+    now were that time.
     """
-    principal.require("read")
+    if principal.scene_id is None:
+        principal.require("read")
     ids = list(dict.fromkeys(data.ids))
-    found = await asyncio.gather(*(_one_of_several(id_, principal, widgets) for id_ in ids))
+    found = await asyncio.gather(
+        *(_one_of_several(id_, principal, widgets, data.at) for id_ in ids)
+    )
     bodies = dict(zip(ids, found, strict=True))
     return Together(
         {i: msgspec.Raw(b.content) for i, b in bodies.items() if data.etags.get(i) != b.etag},
@@ -200,10 +205,13 @@ async def several_data(data: Several, principal: Principal, widgets: Widgets) ->
     )
 
 
-async def _one_of_several(id_: UUID, principal: Principal, widgets: Widgets) -> Body:
+async def _one_of_several(
+    id_: UUID, principal: Principal, widgets: Widgets, at: str | None
+) -> Body:
     try:
+        principal.require_widget(id_)
         widget = await widgets.store.get(principal, id_)
-        return await widgets.service.body(widget.spec, principal, None)
+        return await widgets.service.body(widget.spec, principal, at)
     except TwinfeedError as exc:
         return error_body(exc)
 
@@ -232,16 +240,23 @@ async def stream(
     After a pause send the id of the last event as Last-Event-ID: what has not changed since is not
     sent again.
     """
-    principal.require("read")
+    ids = stream_ids(shown, widgets.ground.settings.max_stream_widgets)
 
     async def authorise() -> None:
-        (await found_again(request, widgets.ground)).require("read")
+        _require_widgets(await found_again(request, widgets.ground), ids)
 
-    ids = stream_ids(shown, widgets.ground.settings.max_stream_widgets)
+    _require_widgets(principal, ids)
     tags = tags_of(request.headers.get("last-event-id"), len(ids))
     shown_keys = tuple(request.headers.get(name) for name in CREDENTIALS)
-    caller = Caller((*shown_keys, request.query_params.get("token")), authorise, principal)
+    session = request.cookies.get(SESSION_COOKIE)
+    identity = (*shown_keys, request.query_params.get("token"), session)
+    caller = Caller((*identity, tuple(ids) if principal.scene_id else None), authorise, principal)
     return EventStream(widgets.watcher, widgets.watcher.subscribe(ids, tags, caller))
+
+
+def _require_widgets(principal: Principal, ids: list[UUID]) -> None:
+    for id_ in ids:
+        principal.require_widget(id_)
 
 
 def _respond(request: Ask, body: Body, form: Form) -> Response[bytes]:

@@ -75,6 +75,10 @@ class RunningServer:
         """PATCH with the admin key."""
         return self.client.patch(path, json=json, headers=self.auth)
 
+    def put(self, path: str, json: Any) -> httpx.Response:
+        """PUT with the admin key."""
+        return self.client.put(path, json=json, headers=self.auth)
+
     def delete(self, path: str, **params: Any) -> httpx.Response:
         """DELETE with the admin key."""
         return self.client.delete(path, params=params, headers=self.auth)

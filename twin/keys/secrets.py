@@ -4,6 +4,8 @@ import hashlib
 import re
 import secrets
 
+VIEW_PREFIX = "tfv_"
+SESSION_PREFIX = "tfs_"
 MANAGEMENT_KEY = re.compile(r"tf_(live|test)_[0-9a-f]{64}")
 
 
@@ -20,6 +22,16 @@ def new_ingest_secret() -> str:
 def new_application_secret() -> str:
     """Return a new application token: ``tfa_`` and 64 hex digits."""
     return f"tfa_{secrets.token_hex(32)}"
+
+
+def new_view_secret() -> str:
+    """Return a new view token: ``tfv_`` and 64 hex digits."""
+    return f"{VIEW_PREFIX}{secrets.token_hex(32)}"
+
+
+def new_session_secret() -> str:
+    """Return what a signed-in browser's cookie holds: ``tfs_`` and 64 hex digits."""
+    return f"{SESSION_PREFIX}{secrets.token_hex(32)}"
 
 
 def new_id(prefix: str) -> str:
