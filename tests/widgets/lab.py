@@ -123,9 +123,10 @@ class Lab(msgspec.Struct, eq=False):
             row = await cursor.fetchone()
             assert row is not None
             await conn.execute(
-                "INSERT INTO alert_states (rule_no, device, state, since, last_ts)"
-                " VALUES (%s, %s, 'firing', %s, %s)",
-                [row[0], device, moment, moment],
+                "INSERT INTO alert_states"
+                " (rule_no, datasource_no, device, state, since, last_ts, severity)"
+                " VALUES (%s, %s, %s, 'firing', %s, %s, %s)",
+                [row[0], schema.no, device, moment, moment, severity],
             )
             await conn.execute(
                 "INSERT INTO alert_events (org_id, environment, rule_id, rule_name, datasource_no,"
