@@ -141,7 +141,7 @@ class AlertClock:
         key = state_key(one.rule.rule_no, one.device_id)
         if before.level is Level.FIRING:
             _wait(due, one, now + silence_us)
-            if newest_us >= now - silence_us:
+            if newest_us > now - silence_us:
                 step = Step(before, Level.NORMAL, newest_us, None)
                 _add(outcome, key, one.rule, one.device, step)
         elif before.level is Level.NORMAL and is_open:

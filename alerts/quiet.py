@@ -42,7 +42,7 @@ def find_heard(prepared: Prepared, rows: Rows, now_us: int) -> list[Heard]:
     firing = prepared.active.key[prepared.active.level == Level.FIRING]
     for rule, row in pairs(plan.quiet, rows.stream_id):
         ts_us = rows.ts_us[row]
-        in_time = np.abs(now_us - ts_us) <= plan.silence_us[rule]
+        in_time = np.abs(now_us - ts_us) < plan.silence_us[rule]
         alive = in_time & ~np.isnan(rows.values[row, plan.source[rule]])
         rule, row, ts_us = rule[alive], row[alive], ts_us[alive]
         is_firing = np.isin(rule.astype(np.int64) << 32 | rows.stream_id[row], firing)
