@@ -74,7 +74,7 @@ class RsgiServer:
             if route.takes(scope.method, scope.path):
                 answer = await route.respond(scope, protocol)
                 if answer is not None:
-                    if answer[0] >= 400 and _may_be_unread(scope):
+                    if answer[0] >= 400 and _may_be_unread(scope, DRAINED_BYTES):
                         answer[1].append(_CLOSE)
                     protocol.response_bytes(*answer)
                 return
@@ -93,7 +93,7 @@ class _Bridge:
         self._protocol = protocol
         self._body = aiter(protocol)
         self._is_read = False
-        self._may_be_unread = _may_be_unread(scope)
+        self._has_body = _may_be_unread(scope, 0)
         self._start: tuple[int, Headers] = (500, [])
         self._stream: Any = None
         self._is_over = asyncio.Event()
@@ -141,7 +141,7 @@ class _Bridge:
         """Send what the application says: at once when it is whole, else as a stream."""
         if message["type"] == "http.response.start":
             headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in message["headers"]]
-            if message["status"] >= 400 and self._may_be_unread:
+            if self._has_body and not self._is_read:  # an error, mostly: nobody waited for it
                 headers.append(_CLOSE)
             self._start = message["status"], headers
             return
@@ -197,14 +197,14 @@ class _Lifespan:
             raise RuntimeError(answer.result().get("message", what))
 
 
-def _may_be_unread(scope: Scope) -> bool:
-    """Return whether an error may have been answered before the whole body had come."""
+def _may_be_unread(scope: Scope, most: int) -> bool:
+    """Return whether a request may have a body of more than so many bytes that nobody reads."""
     if scope.http_version.startswith("2"):
         return False  # an HTTP/2 stream ends alone
     length = scope.headers.get("content-length")
     if length is None:
         return "transfer-encoding" in scope.headers
-    return not (length.isascii() and length.isdigit()) or int(length) > DRAINED_BYTES
+    return not (length.isascii() and length.isdigit()) or int(length) > most
 
 
 def _headers(scope: Scope) -> list[tuple[str, str]]:
