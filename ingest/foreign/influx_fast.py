@@ -24,7 +24,7 @@ from twin.schema import DataKey, DatasourceSchema
 
 MIN_LINES = 8
 """For fewer lines the general path is quicker than setting up a reader."""
-_MAX_FORMS, _MAX_SERIES = 256, 400_000
+_MAX_FORMS, MAX_SERIES = 256, 400_000
 """Past so many of a datasource its cache starts anew."""
 _SIGNS = b',= \n"\\#\r\t'
 OTHERS = bytes(byte for byte in range(256) if byte not in _SIGNS)
@@ -106,7 +106,7 @@ class FastLines:
         if len(numbers) < len(raw_keys):
             return None
         form = _make_form(measurement, has_time, raw_keys, list(map(bool, kinds)), numbers, signs)
-        if len(self._forms) >= _MAX_FORMS or self._series > _MAX_SERIES:
+        if len(self._forms) >= _MAX_FORMS or self._series > MAX_SERIES:
             self._forms.clear()
             self._series = 0
         self._forms[known] = form
@@ -152,7 +152,7 @@ class FastLines:
         for raw, column in zip(form.field_keys, columns[:fields], strict=True):
             if column.buffers()[1].to_pybytes()[: len(raw) * len(ids)] != raw * len(ids):
                 return None
-        ts_us = _times(columns[-1], units) if form.has_time else _untimed(series, units)
+        ts_us = times_us(columns[-1], units) if form.has_time else _untimed(series, units)
         if ts_us is None:
             return None
         values = [
@@ -212,7 +212,8 @@ def _integers(column: pa.StringArray) -> Floats | None:
     return found.astype(np.float64)
 
 
-def _times(column: pa.Int64Array, units: Units) -> Int64s | None:
+def times_us(column: pa.Int64Array, units: Units) -> Int64s | None:
+    """Return a column of times in µs, or None when one is out of the ordinary."""
     raw: Int64s = column.to_numpy()
     low, high = int(raw.min()), int(raw.max())
     unit = units.ns_per_unit or auto_unit(high)

@@ -17,6 +17,7 @@ from ingest.foreign.influx_auth import VERSION_HEADERS, influx_secret
 from ingest.foreign.influx_fast import FastLines
 from ingest.foreign.influx_line import Lines, Units
 from ingest.foreign.influx_mixed import mixed_block
+from ingest.foreign.influx_scattered import ScatteredLines
 from ingest.foreign.protocol import Endpoint, Intake, Request
 from ingest.readings import Context, Reading
 from twin.errors import ItemError, TwinfeedError, Unauthorized, Unreadable
@@ -54,20 +55,27 @@ class LineCodecs:
 
     def __init__(self) -> None:
         """Know no schema yet."""
-        self._fast: dict[int, FastLines] = {}
+        self._fast: dict[int, tuple[FastLines, ScatteredLines]] = {}
 
     def read(
         self, body: bytes, schema: DatasourceSchema, units: Units, intake: Intake
     ) -> Block | Lines:
         """Return what a body holds. Raises TooLarge."""
         settings = intake.settings
-        fast = self._fast.get(schema.no)
-        if fast is None or not fast.serves(schema):
+        codecs = self._fast.get(schema.no)
+        if codecs is None or not codecs[0].serves(schema):
             if len(self._fast) >= _MAX_DATASOURCES:
                 self._fast.clear()
-            fast = self._fast[schema.no] = FastLines(schema, settings.max_device_length)
+            longest = settings.max_device_length
+            codecs = FastLines(schema, longest), ScatteredLines(schema, longest)
+            self._fast[schema.no] = codecs
+        fast, scattered = codecs
         most = settings.max_readings
-        block = fast.block(body, units, most) or mixed_block(fast, body, units, most)
+        block = fast.block(body, units, most)
+        if block is None and not scattered.took_last:  # who sends such lines sends more of them
+            block = mixed_block(fast, body, units, most)
+        if block is None:
+            block = scattered.block(body, units, most)
         if block is not None:
             return block
         return influx_line.parse(body, units, most, settings.max_device_length)

@@ -10,9 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.assemble import assemble
+from ingest.block import Block
 from ingest.foreign.influx_fast import MIN_LINES, FastLines
 from ingest.foreign.influx_line import Units, parse
 from ingest.foreign.influx_mixed import mixed_block
+from ingest.foreign.influx_scattered import ScatteredLines
 from ingest.judge import judge, to_block
 from twin.errors import TooLarge
 from twin.schema import DataKey, DatasourceSchema
@@ -219,6 +221,10 @@ def same(body: bytes, unit: int | None, made: DatasourceSchema) -> bool:
     units = Units(NOW_US, unit)
     fast = FastLines(made, 200)
     block = fast.block(body, units, 1000) or mixed_block(fast, body, units, 1000)
+    return agree(block, body, units, made)
+
+
+def agree(block: Block | None, body: bytes, units: Units, made: DatasourceSchema) -> bool:
     if block is None:
         return False
     found = parse(body, units, 1000, 200)
@@ -385,3 +391,66 @@ def test_a_form_is_made_anew_when_keys_change() -> None:
     made.set_keys([*made.keys.values(), DataKey("cpu.new", 20, "number")])
     assert not fast.serves(made)
     assert not fast.serves(schema())
+
+
+# Lines whose fields come and go
+
+
+def scattered(body: bytes, made: DatasourceSchema) -> bool:
+    units = Units(NOW_US, 1)
+    return agree(ScatteredLines(made, 200).block(body, units, 1000), body, units, made)
+
+
+FIELD = st.sampled_from(
+    ["a=1", "b=-2.5", "a=0", "b=12.75", "a=1e3", "a=5.", "a=1i", "a=t", 'b="x"', "new=1", "a=1=2"]
+    + ["1=a=2", "a=nan", "a=1_0", "a=", "=1", "c\\ d=1", "a=1e999"]
+)
+PLAIN_FIELD = st.sampled_from(["a=1", "b=-2.5", "a=0", "b=12.75", "a=-0.0"])
+SERIES_OF = st.sampled_from(["cpu,h=1", "cpu,h=2", "mem,h=3", "cpu", "cpu,h=new", "cpu,g=1"])
+PLAIN_SERIES = st.sampled_from(["cpu,h=1", "cpu,h=2", "mem,h=3", "cpu"])
+STAMP = st.sampled_from(["", " 1600000000000000000", " 1600000000000000001", " -1", " +1", "  5"])
+
+
+def bodies(series: Any, field: Any, stamp: Any, least: int) -> Any:
+    fields = st.lists(field, min_size=least, max_size=3, unique_by=lambda f: f[:2]).map(",".join)
+    line = st.tuples(series, fields, stamp).map(lambda p: f"{p[0]} {p[1]}{p[2]}")
+    return st.lists(line, min_size=6, max_size=14).map(lambda found: "\n".join(found).encode())
+
+
+@given(bodies(PLAIN_SERIES, PLAIN_FIELD, st.just(" 1600000000000000000"), 1))
+def test_lines_whose_fields_come_and_go_are_taken(body: bytes) -> None:
+    assert scattered(body, schema()) is (body.count(b"\n") + 1 >= MIN_LINES)
+
+
+@given(
+    bodies(PLAIN_SERIES, PLAIN_FIELD, st.just(" 1600000000000000000"), 1),
+    st.tuples(SERIES_OF, st.lists(FIELD, max_size=3).map(",".join), STAMP),
+)
+def test_a_line_out_of_the_ordinary_is_judged_alike_or_left(
+    body: bytes, odd: tuple[str, str, str]
+) -> None:
+    scattered(body + f"\n{odd[0]} {odd[1]}{odd[2]}".encode(), schema())
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "cpu,h=1 a=1,a=2 5",
+        "cpu,h=1 a,1=b=2 5",
+        "cpu,h=1 a=1",
+        "cpu,h=1 a=1_0 5",
+        "cpu,h=1 a=1 5 5",
+        "cpu,h=1 a=1 5_0",
+        "cpu,h=1 a=1 9999999999999999999",
+        "cpu,h=1 new=1 5",
+        "cpu,h=new a=1 5",
+        "# a=1 5",
+        "",
+    ],
+)
+def test_scattered_lines_that_are_left(odd: str) -> None:
+    fine = b"\n".join([b"cpu,h=1 a=1 5"] * MIN_LINES)
+    assert scattered(fine, schema())
+    assert not scattered(fine + b"\n" + odd.encode() + b"\n" + fine, schema())
+    paged = schema(2)
+    assert not scattered(b"\n".join([b"cpu,h=1 b=1 5"] * MIN_LINES), paged)
