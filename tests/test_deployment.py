@@ -70,7 +70,12 @@ def test_what_a_service_waits_for_is_there_and_has_a_health() -> None:
 
 def test_no_secret_has_a_default() -> None:
     secrets = {name for name in re.findall(r"\$\{(\w+)", TEXT) if SECRET.search(name)} - LATER
-    assert secrets == {"POSTGRES_PASSWORD", "TWINFEED_ADMIN_KEY", "GRAFANA_PASSWORD"}
+    assert secrets == {
+        "POSTGRES_PASSWORD",
+        "TWINFEED_ADMIN_KEY",
+        "TWINFEED_SECRET_KEY",
+        "GRAFANA_PASSWORD",
+    }
     for name in secrets:
         assert not re.search(rf"\$\{{{name}(?!:\?)", TEXT), f"{name} can be left out"
     for service in SERVICES.values():

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from twin import __version__, serve
+from twin.argv import hide_secrets
 from twin.db.embedded import EmbeddedServerError
 from twin.errors import StartupError
 from twin.exporter.command import export_command
@@ -20,6 +21,7 @@ from twin.sqlviews.command import sql_user_group
 
 def main() -> None:
     """Run the command line; errors of ours are one line and exit code 1."""
+    hide_secrets()
     try:
         cli(standalone_mode=True)
     except (StartupError, EmbeddedServerError) as exc:

@@ -3,10 +3,12 @@
 The page has no script and loads nothing from elsewhere.
 """
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
-from litestar import MediaType, Request, get
+from litestar import MediaType, Request, Response, get
 
 _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Twinfeed API</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><style>
@@ -20,8 +22,18 @@ table{border-collapse:collapse;margin:.4rem 0}td,th{padding:.1rem .8rem .1rem 0;
 """
 
 
+_STYLE = _HEAD.partition("<style>")[2].partition("</style>")[0]
+_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
-def docs_page(request: Request[Any, Any, Any]) -> str:
+def docs_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Show every operation with its parameters, body and answers."""
     document = request.app.openapi_schema.to_schema()
     groups: dict[str, list[str]] = {}
@@ -31,7 +43,8 @@ def docs_page(request: Request[Any, Any, Any]) -> str:
                 tag = (operation.get("tags") or ["other"])[0]
                 groups.setdefault(tag, []).append(_operation(path, method, operation, document))
     sections = (f"<h2>{escape(tag)}</h2>{''.join(items)}" for tag, items in groups.items())
-    return _HEAD + "".join(sections) + "</html>"
+    page = _HEAD + "".join(sections) + "</html>"
+    return Response(page, media_type=MediaType.HTML, headers=HEADERS)
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)

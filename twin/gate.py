@@ -120,7 +120,7 @@ class _Passage:
 
     def leave(self, status: int) -> Headers:
         """Return the headers that an answer carries beside its own."""
-        found: Headers = []
+        found: Headers = [("x-content-type-options", "nosniff")]
         caller = self._caller
         if caller is not None:
             if status == 304 and self._charged_us:

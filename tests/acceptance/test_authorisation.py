@@ -90,6 +90,7 @@ def body_of(route: Route, ids: dict[str, str]) -> Any:
         },
         "/v1/alerts/{alert_id}/silence": {"until": FAR},
         "/v1/silences": {"alert_id": ids["alert_id"], "until": FAR},
+        "/v1/grafana/query": {"range": {"from": "2026-01-01T00:00:00Z", "to": FAR}},
         "/v1/webhooks": {"name": "x", "url": "http://127.0.0.1:9/"},
     }
     return bodies.get(route[1], {}) if route[0] == "POST" else {}

@@ -1,5 +1,8 @@
 """The document that describes the API: every route of the contract is in it and says what it takes."""
 
+import base64
+import hashlib
+
 from support.server import RunningServer
 
 ROUTES = {
@@ -38,4 +41,11 @@ def test_the_documentation_is_a_page_of_its_own(server: RunningServer) -> None:
     answer = server.client.get("/docs")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    style = answer.text.partition("<style>")[2].partition("</style>")[0]
+    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{hashed}'" in policy
+    assert "style=" not in answer.text
     assert "https://" not in answer.text  # nothing from elsewhere: it works without the internet
