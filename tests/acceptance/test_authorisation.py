@@ -12,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 from support.access import Ask, as_key, made
+from support.models import triangle
 from support.server import ADMIN_KEY, RunningServer
 
 from twin.db.pool import conninfo
@@ -19,8 +20,11 @@ from twin.db.pool import conninfo
 ADMIN = re.compile(r"/v1/(keys|applications|audit|organisations)(/|$)")
 OPERATOR = "/v1/organisations"
 READING_POSTS = re.compile(r"/v1/(widgets/data$|grafana/)")
+SESSION = "/v1/session"
+"""A browser's own sign-in, with tests of its own."""
 STREAMS = {"/v1/stream"}
 """Answered as long as the reader stays; what of others they show has tests of its own."""
+MODEL: dict[str, Any] = {"content": triangle(), "content_type": "model/gltf-binary"}
 FAR = "2100-01-01T00:00:00Z"
 
 Route = tuple[str, str]
@@ -33,13 +37,13 @@ def routes(server: RunningServer) -> list[Route]:
         (method.upper(), path)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
-        if path.startswith("/v1/") and "security" not in operation
+        if path.startswith("/v1/") and path != SESSION and "security" not in operation
     ]
     assert len(found) > 50
     return sorted(found, key=lambda r: (r[0] == "DELETE", -r[1].count("/"), r[1]))
 
 
-def things(server: RunningServer, admin: Ask) -> dict[str, str]:
+def things(server: RunningServer, admin: Ask) -> dict[str, Any]:
     """Make one of everything; return ids by the names that paths give them."""
     source = made(admin("POST", "/v1/datasources", {"name": "d"}))
     headers = {"Authorization": source["api_key"]}
@@ -55,7 +59,14 @@ def things(server: RunningServer, admin: Ask) -> dict[str, str]:
         "severity": "info",
     }
     alert = made(admin("POST", "/v1/alerts", rule))["id"]
+    asset = made(admin("POST", "/v1/assets", params={"name": "m"}, **MODEL))["id"]
+    scene = made(admin("POST", "/v1/scenes", {"name": "s", "nodes": []}))["id"]
+    token = made(admin("POST", f"/v1/scenes/{scene}/view-tokens"))
     return {
+        "asset_id": asset,
+        "scene_id": scene,
+        "token_id": token["token_id"],
+        "archive": admin("GET", f"/v1/scenes/{scene}/export").content,
         "datasource_id": source["id"],
         "ingest_key_id": source["key_id"],
         "key": "a",
@@ -70,7 +81,7 @@ def things(server: RunningServer, admin: Ask) -> dict[str, str]:
     }
 
 
-def body_of(route: Route, ids: dict[str, str]) -> Any:
+def body_of(route: Route, ids: dict[str, Any]) -> Any:
     """A valid body; {} for what takes none."""
     source = {"datasource_id": ids["datasource_id"], "key": "a"}
     bodies: dict[str, Any] = {
@@ -91,12 +102,16 @@ def body_of(route: Route, ids: dict[str, str]) -> Any:
         "/v1/alerts/{alert_id}/silence": {"until": FAR},
         "/v1/silences": {"alert_id": ids["alert_id"], "until": FAR},
         "/v1/grafana/query": {"range": {"from": "2026-01-01T00:00:00Z", "to": FAR}},
+        "/v1/scenes": {"name": "x", "nodes": []},
+        "/v1/scenes/{scene_id}": {"name": "x", "nodes": []},
         "/v1/webhooks": {"name": "x", "url": "http://127.0.0.1:9/"},
     }
-    return bodies.get(route[1], {}) if route[0] == "POST" else {}
+    if route == ("PATCH", "/v1/assets/{asset_id}"):
+        return {"name": "x"}
+    return bodies.get(route[1], {}) if route[0] in ("POST", "PUT") else {}
 
 
-def call(ask: Ask, route: Route, ids: dict[str, str]) -> httpx.Response:
+def call(ask: Ask, route: Route, ids: dict[str, Any]) -> httpx.Response:
     """Make a valid request of a route about these things."""
     method, path = route
     if "{key_id}" in path and "{datasource_id}" in path:
@@ -108,6 +123,10 @@ def call(ask: Ask, route: Route, ids: dict[str, str]) -> httpx.Response:
         params = {"datasource_id": ids["datasource_id"], "key": "a"}
     if path == "/v1/stream":
         params = {"widgets": ids["widget_id"]}
+    if path in ("/v1/assets", "/v1/assets/{asset_id}") and method in ("POST", "PUT"):
+        return ask(method, path.format(**ids), params={"name": "x"}, **MODEL)
+    if path == "/v1/scenes/import":
+        return ask(method, path, content=ids["archive"], content_type="application/zip")
     body = None if method in ("GET", "DELETE") else body_of(route, ids)
     return ask(method, path.format(**ids), body, params=params)
 
@@ -118,7 +137,7 @@ def names_a_thing(route: Route) -> bool:
 
 
 def mismatches(
-    found: list[Route], ask: Ask, ids: dict[str, str], status: int
+    found: list[Route], ask: Ask, ids: dict[str, Any], status: int
 ) -> dict[Route, tuple[int, str]]:
     """The routes that answer otherwise."""
     answers = {route: call(ask, route, ids) for route in found}
@@ -158,11 +177,8 @@ def test_without_a_valid_key(server: RunningServer, admin: Ask) -> None:
         conn.execute(past, [expired_id])
     ingest_key = made(admin("POST", f"/v1/datasources/{ids['datasource_id']}/keys", {"name": "i"}))
 
-    def anonymous(method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
-        return server.client.request(method, path, json=json, **options)
-
     callers = {
-        "none": anonymous,
+        "none": as_key(server, ""),
         "wrong": as_key(server, "tf_live_" + "0" * 64),
         "malformed": as_key(server, "x"),
         "an ingest key": as_key(server, ingest_key["api_key"]),
@@ -200,7 +216,7 @@ def test_of_another_organisation_or_environment(
     found = routes(server)
     named = [r for r in found if names_a_thing(r)]
     listing = [r for r in found if r[0] == "GET" and "{" not in r[1] and r[1] not in STREAMS]
-    secrets = {v for k, v in ids.items() if k not in ("key", "widget_type")}
+    secrets = {v for k, v in ids.items() if k not in ("key", "widget_type", "archive")}
     for who, ask in {"another organisation": stranger, "test": tester}.items():
         assert mismatches(named, ask, ids, 404) == {}, who
         for route in listing:

@@ -11,14 +11,17 @@ Ask = Callable[..., httpx.Response]
 
 
 def as_key(server: RunningServer, key: str, **headers: str) -> Ask:
-    """Return a function that makes requests with a management key."""
-    sent = {"Authorization": f"Bearer {key}"}
+    """Return a function that makes requests with a management key; '': with none."""
+    sent = {"Authorization": f"Bearer {key}"} if key else {}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
 
     def ask(method: str, path: str, json: Any = None, **options: Any) -> httpx.Response:
-        if json is not None:
+        more = {}
+        if "content_type" in options:
+            more["Content-Type"] = options.pop("content_type")
+        elif json is not None:
             options["json"] = json
-        return server.client.request(method, path, headers=sent, **options)
+        return server.client.request(method, path, headers=sent | more, **options)
 
     return ask
 
