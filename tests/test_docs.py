@@ -29,7 +29,7 @@ def ours() -> list[Path]:
         for path in found
         if path.is_file()
         and path.suffix in TEXT
-        and "__pycache__" not in path.parts
+        and not {"__pycache__", "node_modules", "dist"} & set(path.parts)
         and path != Path(__file__)
     ]
 
