@@ -5,6 +5,7 @@ from uuid import UUID
 
 from litestar import delete, get, patch, post
 
+from alerts.dry_run import DryRun, DryRunResult, run_dry
 from alerts.rules import NewRule, RulePatch
 from alerts.store import RuleStore
 from alerts.views import (
@@ -27,6 +28,13 @@ async def create_alert(data: NewRule, ground: Ground, principal: Principal) -> A
     """Create an alert rule; it judges every reading accepted from now on."""
     principal.require("write")
     return await RuleStore(ground, principal).create(data)
+
+
+@post("/v1/alerts/dry_run", status_code=200, tags=["alerts"])
+async def dry_run_alert(data: DryRun, ground: Ground, principal: Principal) -> DryRunResult:
+    """Answer what a rule would have done with the readings stored in a range; nothing is written."""
+    principal.require("read")
+    return await run_dry(ground, principal, data)
 
 
 @get("/v1/alerts", tags=["alerts"])
@@ -146,6 +154,7 @@ def routes() -> list[Any]:
     """Return the route handlers of the alerts."""
     return [
         create_alert,
+        dry_run_alert,
         list_alerts,
         get_alert,
         patch_alert,

@@ -28,10 +28,10 @@ CROSS JOIN LATERAL (
 WHERE s.datasource_no = %(no)s AND s.page = %(page)s
 ON CONFLICT (rule_no, device) DO NOTHING
 
--- name: vanished
--- Devices of which nothing is stored any more, with alerts under way: the rules are locked by who asks.
-SELECT s.rule_no, s.device
-FROM alert_states s JOIN streams p ON p.datasource_no = s.datasource_no AND p.device = s.device AND p.page = 0
-WHERE s.state <> 'normal' AND NOT EXISTS (SELECT FROM readings r WHERE r.stream_id = p.stream_id)
-  AND (%(no)s::int IS NULL OR s.datasource_no = %(no)s)
-ORDER BY s.rule_no, s.device LIMIT %(most)s
+-- name: stored
+-- The readings of some streams in a range, in order, for a dry run.
+SELECT stream_id, (extract(epoch FROM ts) * 1000000)::bigint,
+       v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15
+FROM readings
+WHERE stream_id = ANY(%(streams)s::int[]) AND ts >= %(from)s AND ts < %(to)s
+ORDER BY stream_id, ts LIMIT %(most)s
