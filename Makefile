@@ -26,7 +26,7 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 demo: $(VENV)/installed   ## a sample plant on the embedded database
 	$(BIN)/twinfeed demo $(DEMO_ARGS)
 
-test: $(VENV)/installed-dev   ## all tests, on the embedded database or TWINFEED_TEST_DATABASE_URL
+test: $(VENV)/installed-dev   ## all tests; with TWINFEED_TEST_DATABASE_URL those that reach a database, on that server
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/installed-dev   ## lint, types, tests of layout and docs

@@ -2,12 +2,17 @@
 
 The session's cluster is the embedded PostgreSQL, or the server at TWINFEED_TEST_DATABASE_URL; each
 database in it is fresh. With TWINFEED_TEST_NO_SKIP a skipped test fails.
+
+On a given server only those tests run that reach it: one without the cluster among its fixtures is left
+out, and so is one marked one_home. The summary tells which.
 """
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -27,6 +32,8 @@ hypothesis.settings.load_profile("twinfeed")
 
 NO_SKIP = "TWINFEED_TEST_NO_SKIP"
 DATABASE_URL = "TWINFEED_TEST_DATABASE_URL"
+LEFT_OUT = pytest.StashKey[list[tuple[str, int]]]()
+"""Files and how many of their tests are left out of this home."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,6 +43,41 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what says nothing about a given server."""
+    if not os.environ.get(DATABASE_URL):
+        return
+    kept: list[pytest.Item] = []
+    out: list[pytest.Item] = []
+    for item in items:
+        reaches_it = "cluster_url" in getattr(item, "fixturenames", ())
+        (kept if reaches_it and not item.get_closest_marker("one_home") else out).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=out)
+    told = sorted(Counter(item.nodeid.partition("::")[0] for item in out).items())
+    config.stash[LEFT_OUT] = told
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = told
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a test process left out: all leave out the same."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", [])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say which tests did not run on this home."""
+    told = config.stash.get(LEFT_OUT, [])
+    if told:
+        count = sum(number for _, number in told)
+        terminalreporter.section(f"{count} tests left out: not about the given server")
+        for path, number in told:
+            terminalreporter.line(f"{path}: {number}")
 
 
 @pytest.fixture(scope="session")
