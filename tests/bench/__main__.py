@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import click
 
-from tests.bench import batches, facts, influx, lines, polls, singles, storms, webhooks, widgets
+from tests.bench import (
+    batches,
+    facts,
+    influx,
+    limits,
+    lines,
+    polls,
+    singles,
+    storms,
+    webhooks,
+    widgets,
+)
 from tests.bench.home import opened
 from tests.bench.options import FULL, QUICK
 
@@ -15,6 +26,7 @@ LOADS = {
     "polls": polls.measure,
     "webhooks": webhooks.measure,
     "storms": storms.measure,
+    "limits": limits.measure,
     "widgets": widgets.measure,
 }
 ROLLUP_INTERVAL_S = 5
