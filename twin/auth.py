@@ -179,8 +179,11 @@ def management_secret(authorization: str | None, api_key: str | None) -> str:
 def may_ask_for_password(request: Request[Any, Any, Any]) -> bool:
     """Return whether a refused request is a program's that waits to be asked, as wget does.
 
-    A page that sent a token of its own must not make the browser ask its reader for a password.
+    A page that sent a token of its own, and a script of any page, must not make the browser ask its
+    reader for a password.
     """
+    if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+        return False
     sent = request.headers.get("authorization")
     if sent is None:
         return "x-api-key" not in request.headers and "token" not in request.query_params

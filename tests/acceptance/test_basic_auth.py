@@ -36,6 +36,8 @@ def test_a_password_changes_nothing(server: RunningServer) -> None:
         ({"Authorization": "Basic !!!"}, True),
         ({"Authorization": f"Bearer {WRONG}"}, False),
         ({"X-API-Key": WRONG}, False),
+        ({"Sec-Fetch-Mode": "navigate"}, True),
+        ({"Sec-Fetch-Mode": "cors"}, False),
     ],
 )
 def test_who_is_asked_for_a_password(
