@@ -1,3 +1,8 @@
 import { render } from "preact";
+import "../shared/theme.css";
+import "./console.css";
+import { App } from "./app";
+import { followAddress } from "./router";
 
-render(<main>Twinfeed</main>, document.getElementById("root")!);
+followAddress();
+render(<App />, document.getElementById("root")!);
