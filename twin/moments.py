@@ -28,7 +28,7 @@ MIN_US = 0
 """Readings before 1970 are rejected, so no window needs to begin earlier."""
 MAX_US = to_us(datetime(2200, 1, 1, tzinfo=UTC))
 
-_SPAN = re.compile(r"([1-9]\d{0,8})(mo|[smhdw])")
+_SPAN = re.compile(r"([1-9]\d{0,8})(mo|[smhdwy])")
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
@@ -53,12 +53,13 @@ class Span(msgspec.Struct, frozen=True):
 def parse_span(text: str) -> Span:
     """Return the span that a text like ``10s``, ``24h``, ``7d`` or ``1mo`` stands for.
 
-    Raises ValueError.
+    A year, ``1y``, is twelve months. Raises ValueError.
     """
     match = _SPAN.fullmatch(text)
     if match is None:
-        raise ValueError("must be a number and one of s, m, h, d, w, mo, like '15m' or '24h'")
-    span = Span(int(match[1]), match[2])
+        raise ValueError("must be a number and one of s, m, h, d, w, mo, y, like '15m' or '24h'")
+    count, unit = int(match[1]), match[2]
+    span = Span(count * 12, "mo") if unit == "y" else Span(count, unit)
     if span.nominal_us > MAX_SPAN_US:
         raise ValueError("must not be longer than a century")
     return span

@@ -42,7 +42,13 @@ def test_spans_are_read(text: str) -> None:
     assert parse_span(text).text == text
 
 
-@pytest.mark.parametrize("text", ["", "m", "0m", "-1h", "1.5h", "1y", "5 m", "5M", "36601d"])
+def test_a_year_is_twelve_months() -> None:
+    assert parse_span("2y") == parse_span("24mo")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m", "0m", "-1h", "1.5h", "1q", "102y", "5 m", "5M", "36601d"]
+)
 def test_other_spans_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must"):
         parse_span(text)

@@ -55,7 +55,7 @@ def test_valid_specs_come_back_as_given(fields: dict[str, Any]) -> None:
         ({"downsample": "lttb", "agg": "rate"}, "agg", "rate needs buckets"),
         ({"group_by": "label"}, "group_by", "of a line must be one of time, device"),
         ({"bucket": "5x"}, "bucket", "'15m' or '24h' or 'auto'"),
-        ({"range": "1y"}, "range", "today, yesterday, this_week"),
+        ({"range": "1q"}, "range", "today, yesterday, this_week"),
         ({"range": "1h", "to": "2026-01-01"}, "range", "together with from or to"),
         ({"from": "soon"}, "from", "2026-11-20T12:00:00Z"),
         ({"timezone": "Mars/Olympus"}, "timezone", "Europe/Berlin"),
