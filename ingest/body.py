@@ -13,6 +13,7 @@ from granian.rsgi import HTTPProtocol
 
 from ingest.inflate import GZIP_WBITS, ZSTD_WINDOW_BYTES, Inflater, too_large
 from twin.errors import Unreadable, UnsupportedMedia
+from twin.held import Share
 from twin.rsgi import CLOSED
 
 _SLICE_BYTES = 2**20
@@ -24,18 +25,22 @@ class Disconnected(Exception):
     """The client went away before its body was complete."""
 
 
-async def read_body(protocol: HTTPProtocol, content_length: int | None, max_bytes: int) -> bytes:
-    """Return a request's body as sent. Raises TooLarge, Disconnected."""
+async def read_body(
+    protocol: HTTPProtocol, content_length: int | None, max_bytes: int, share: Share
+) -> bytes:
+    """Return a request's body as sent, counted in `share`. Raises TooLarge, Overloaded, Disconnected."""
     try:
         if content_length is not None:
             if content_length > max_bytes:
                 raise too_large(max_bytes)
+            share.add(content_length)
             return await protocol()  # the server lets no more through than was announced
         chunks, size = [], 0
         async for chunk in protocol:
             size += len(chunk)
             if size > max_bytes:
                 raise too_large(max_bytes)
+            share.add(len(chunk))
             chunks.append(chunk)
         return b"".join(chunks)
     except CLOSED as exc:

@@ -27,6 +27,7 @@ from twin.clock import now_us
 from twin.errors import Overloaded, TwinfeedError, Unauthorized, Unreadable, UnsupportedMedia
 from twin.front import Head, Reply
 from twin.ground import Ground
+from twin.held import Held, Share
 from twin.keys.grants import IngestGrant
 from twin.rsgi import Answer, peer
 
@@ -42,8 +43,9 @@ _BASIC = ("www-authenticate", 'Basic realm="twinfeed"')
 class IngestRoute:
     """The hot route of readings."""
 
-    def __init__(self) -> None:
-        """Answer 503 until `open` gives it its service."""
+    def __init__(self, held: Held) -> None:
+        """Answer 503 until `open` gives it its service; bodies count as `held`."""
+        self._held = held
         self._ground: Ground | None = None
         self._service: IngestService | None = None
 
@@ -97,7 +99,8 @@ class IngestRoute:
         started = time.perf_counter()
         headers = [_JSON]
         try:
-            status, body = await self._ingest(scope, protocol)
+            with Share(self._held) as share:
+                status, body = await self._ingest(scope, protocol, share)
         except Disconnected:
             return None
         except Exception as exc:
@@ -110,7 +113,9 @@ class IngestRoute:
         metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
         return status, headers, body
 
-    async def _ingest(self, scope: Scope, protocol: HTTPProtocol) -> tuple[int, bytes]:
+    async def _ingest(
+        self, scope: Scope, protocol: HTTPProtocol, share: Share
+    ) -> tuple[int, bytes]:
         if self._ground is None or self._service is None:
             raise Overloaded("The server is starting.", retry_after_s=1)
         headers = dict(scope.headers.items())
@@ -126,13 +131,16 @@ class IngestRoute:
         if format_ is not None:
             charset = find_charset(content_type)
             pieces = self._pieces(protocol, length, encoding, is_streamed=format_.is_streamed)
+            if not format_.is_streamed:
+                pieces = _held_whole(pieces, share)
             if grant.is_paced:
                 pieces = self._service.counted(grant, pieces)
             return await self._service.ingest_stream(grant, format_, charset, pieces, options)
-        raw = await read_body(protocol, length, settings.max_body_bytes)
+        raw = await read_body(protocol, length, settings.max_body_bytes, share)
         if grant.is_paced:
             self._service.count_bytes(grant, len(raw))
         body = decompress(raw, encoding, settings.max_decompressed_bytes)
+        share.add(max(len(body) - len(raw), 0))
         return await self._service.ingest_json(grant, body, options)
 
     def _pieces(
@@ -243,6 +251,13 @@ def ingest_secret(headers: dict[str, str]) -> bytes:
         except (binascii.Error, ValueError):
             return b""
     return value.encode()
+
+
+async def _held_whole(pieces: AsyncIterator[bytes], share: Share) -> AsyncIterator[bytes]:
+    """Pass on a body that its parser keeps until it has ended."""
+    async for piece in pieces:
+        share.add(len(piece))
+        yield piece
 
 
 def _check_type(content_type: str) -> None:

@@ -34,6 +34,7 @@ from twin.docs_page import docs_page, openapi_document
 from twin.front import Front
 from twin.gate import Gate, gate_jobs
 from twin.ground import Ground, open_ground
+from twin.held import Held
 from twin.housekeeping import housekeeping_jobs
 from twin.keys.routes import routes as key_routes
 from twin.organisations.routes import routes as organisation_routes
@@ -61,7 +62,8 @@ be most of a commit's latency."""
 def create_app(run: Runtime) -> RsgiServer:
     """Return the application of one worker. Nothing is opened before its lifespan starts."""
     held: list[Ground] = []
-    own, foreign, polls = IngestRoute(), ForeignRoute(), PollMemory()
+    holding = Held(run.settings.max_held_bytes)
+    own, foreign, polls = IngestRoute(holding), ForeignRoute(holding), PollMemory()
 
     async def ground() -> Ground:
         return held[0]
@@ -125,8 +127,11 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    front = Front(run.front, [own, foreign]) if run.front else None
-    return RsgiServer([own, foreign], AccessCounter(Gate(polls.before(app), held)), front)
+    front = None
+    if run.front:
+        front = Front(run.front, [own, foreign], holding, run.settings.max_connections)
+    gated = AccessCounter(Gate(polls.before(app), held))
+    return RsgiServer([own, foreign], gated, holding, front)
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:
@@ -152,6 +157,7 @@ def application() -> RsgiServer:
     runtime.die_with_parent()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     run = runtime.from_environment()
+    runtime.raise_file_limit()
     logs.configure(run.settings.log_level)
     for secret in ("TWINFEED_ADMIN_KEY", "TWINFEED_SECRET_KEY"):
         os.environ.pop(secret, None)

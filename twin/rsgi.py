@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope
 
+from twin.held import Held, Share
 from twin.outflow import Outflow
 
 if TYPE_CHECKING:
@@ -49,9 +50,12 @@ class HotRoute(Protocol):
 class RsgiServer:
     """An RSGI application: hot routes first, in order, an ASGI application behind them."""
 
-    def __init__(self, hot: Sequence[HotRoute], app: AsgiApp, front: "Front | None" = None) -> None:
-        """Stand before `app`; `front` takes the connections."""
+    def __init__(
+        self, hot: Sequence[HotRoute], app: AsgiApp, held: Held, front: "Front | None" = None
+    ) -> None:
+        """Stand before `app`, whose bodies count as `held`; `front` takes the connections."""
         self._hot = hot
+        self._held = held
         self._front = front
         self._app = app
         self._lifespan = _Lifespan(app)
@@ -79,18 +83,22 @@ class RsgiServer:
                     protocol.response_bytes(*answer)
                 return
         own = self._front.address if self._front is not None else None
-        bridge = _Bridge(scope, protocol, own)
-        try:
-            await self._app(bridge.scope, bridge.receive, bridge.send)
-        finally:
-            bridge.close()
+        with Share(self._held) as share:
+            bridge = _Bridge(scope, protocol, own, share)
+            try:
+                await self._app(bridge.scope, bridge.receive, bridge.send)
+            finally:
+                bridge.close()
 
 
 class _Bridge:
     """One request, as ASGI sees it."""
 
-    def __init__(self, scope: Scope, protocol: HTTPProtocol, own: tuple[str, int] | None) -> None:
+    def __init__(
+        self, scope: Scope, protocol: HTTPProtocol, own: tuple[str, int] | None, share: Share
+    ) -> None:
         self._protocol = protocol
+        self._share = share
         self._body = aiter(protocol)
         self._is_read = False
         self._has_body = _may_be_unread(scope, 0)
@@ -135,6 +143,7 @@ class _Bridge:
         except CLOSED:
             self._is_read = True
             return {"type": "http.disconnect"}
+        self._share.add(len(chunk))
         return {"type": "http.request", "body": chunk, "more_body": True}
 
     async def send(self, message: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -103,6 +104,12 @@ def die_with_parent() -> None:
         is_orphan = True
     if is_orphan:
         sys.exit("The main process is gone.")
+
+
+def raise_file_limit() -> None:
+    """Let this worker open as many files as the system lets it: every connection is one or more."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def fork_with_default_signals() -> None:

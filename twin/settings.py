@@ -76,6 +76,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_decompressed_bytes: Annotated[int, _doc("largest body after decompression", ge=1024)] = (
         64 * 2**20
     )
+    max_held_bytes: Annotated[
+        int, _doc("most bytes of request bodies held at once, per worker; above: 503", ge=1024)
+    ] = 256 * 2**20
+    max_connections: Annotated[
+        int, _doc("most open connections per worker; others wait to be accepted", ge=1)
+    ] = 10_000
     max_readings: Annotated[int, _doc("most readings in a request", ge=1)] = 100_000
     max_stream_bytes: Annotated[
         int, _doc("largest body of NDJSON, CSV or Arrow, after decompression", ge=1024)

@@ -18,14 +18,16 @@ from twin.auth import ingest_grant
 from twin.errors import Overloaded, Unauthorized, Unreadable
 from twin.front import Head, Reply
 from twin.ground import Ground
+from twin.held import Held, Share
 from twin.rsgi import Answer, peer
 
 
 class ForeignRoute:
     """Answers InfluxDB, ThingsBoard, Prometheus and OpenTelemetry clients."""
 
-    def __init__(self) -> None:
-        """Answer 503 until `open` gives it its service."""
+    def __init__(self, held: Held) -> None:
+        """Answer 503 until `open` gives it its service; bodies count as `held`."""
+        self._held = held
         self._ground: Ground | None = None
         self._service: IngestService | None = None
         self._telemetry = thingsboard.Telemetry()
@@ -55,7 +57,10 @@ class ForeignRoute:
         params = dict(parse_qsl(scope.query_string, keep_blank_values=True))
         request = Request(scope.method, scope.path, params, dict(scope.headers.items()))
         try:
-            status, headers, body = await self._answer(endpoint, request, protocol, peer(scope))
+            with Share(self._held) as share:
+                status, headers, body = await self._answer(
+                    endpoint, request, protocol, peer(scope), share
+                )
         except Disconnected:
             return None
         except Exception as exc:
@@ -71,7 +76,12 @@ class ForeignRoute:
         return status, headers, body if scope.method != "HEAD" else b""
 
     async def _answer(
-        self, endpoint: Endpoint, request: Request, protocol: HTTPProtocol, peer: str
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        protocol: HTTPProtocol,
+        peer: str,
+        share: Share,
     ) -> Answer:
         if request.method not in endpoint.methods:
             raise WrongMethod
@@ -88,11 +98,12 @@ class ForeignRoute:
                 self._service.check_pace(grant)
             intake = Intake(self._service, settings, grant)
         if request.method == "POST":
-            raw = await read_body(protocol, _length(request), settings.max_body_bytes)
+            raw = await read_body(protocol, _length(request), settings.max_body_bytes, share)
             if intake is not None:
                 intake.count_bytes(len(raw))
             encoding = request.headers.get("content-encoding", "")
             request.body = endpoint.decode(raw, encoding, settings.max_decompressed_bytes)
+            share.add(max(len(request.body) - len(raw), 0))
         return await endpoint.answer(request, intake)
 
 

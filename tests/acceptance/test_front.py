@@ -1,11 +1,12 @@
 """A request is answered alike by the front and by the server behind it."""
 
 import json
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, start_server
 from tests.support.wire import Wire, chunk, request
 
 T0 = 1_790_000_000_000
@@ -95,3 +96,56 @@ def test_a_key_that_is_taken_back_is_refused_on_an_open_connection(server: Runni
         answer = wire.read()
         assert answer is not None
         assert answer.status == 401
+
+
+def test_past_the_bound_of_connections_others_wait_for_a_place(database_url: str) -> None:
+    with start_server(database_url, max_connections="3") as server:
+        datasource = server.datasource()
+        server.client.close()
+        sent = request(
+            "POST", urlsplit(datasource.url).path, b'{"a": 1}', Authorization=datasource.key
+        )
+        with ExitStack() as stack:
+            begun = [stack.enter_context(Wire(server.url)) for _ in range(3)]
+            for wire in begun:
+                wire.send(sent[:-1])
+            late = stack.enter_context(Wire(server.url, timeout_s=0.5))
+            late.send(sent)
+            with pytest.raises(TimeoutError):
+                late.read()
+            for wire in begun:
+                wire.send(sent[-1:])
+                answer = wire.read()
+                assert answer is not None
+                assert answer.status == 200
+        with Wire(server.url) as wire:  # those that were idle have made room
+            wire.send(sent)
+            answer = wire.read()
+            assert answer is not None
+            assert answer.status == 200
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/vnd.apache.parquet"])
+def test_past_the_bound_of_bytes_a_request_is_refused(database_url: str, kind: str) -> None:
+    with start_server(database_url, max_held_bytes="3000000") as server:
+        datasource = server.datasource()
+        path = urlsplit(datasource.url).path
+        told = {"Authorization": datasource.key, "Content_Type": kind}
+        large = request("POST", path, b" " * 2_999_990 + b'{"a": 1}', **told)
+        with Wire(server.url) as one, Wire(server.url) as two:
+            one.send(large[:-1])
+            refused = None
+            while refused is None or refused.status != 503:  # until the first one's bytes are there
+                with Wire(server.url) as other:
+                    other.send(request("POST", path, b" " * 1_500_000 + b"{}", **told))
+                    refused = other.read()
+                    assert refused is not None
+            assert refused.headers["retry-after"] == "1"
+            one.send(large[-1:])
+            answer = one.read()
+            assert answer is not None
+            assert answer.status == (200 if "json" in kind else 400)
+            two.send(large)
+            answer = two.read()
+            assert answer is not None
+            assert answer.status == (200 if "json" in kind else 400)

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from twin.errors import Overloaded
 from twin.front import Front, FrontPlan, Head, Reply
 from twin.front.connection import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HELD_BYTES, Connection
 from twin.front.head import parse_head
-from twin.front.listener import IDLE_S, KEPT_BYTES, PARTIAL_S
+from twin.front.listener import IDLE_S, KEPT_BYTES, LINGER_S, PARTIAL_S
+from twin.held import Held, Share
 
 HEAD = b"POST /hot?a=%20b HTTP/1.1\r\nHost: x\r\nContent-Length: 2"
 
@@ -107,7 +109,7 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[bytes] = []
-        self.is_paused = self.is_closed = False
+        self.is_paused = self.is_closed = self.is_aborted = False
 
     def write(self, data: Any) -> None:
         self.sent.append(data)
@@ -121,6 +123,9 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.is_closed = True
 
+    def abort(self) -> None:
+        self.is_aborted = True
+
     def is_closing(self) -> bool:
         return self.is_closed
 
@@ -128,9 +133,10 @@ class Transport(asyncio.Transport):
 class Desk:
     """A front without a socket, and one connection to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: Held | None = None) -> None:
         self.hot = Hot()
-        self.front = Front(FrontPlan(-1, -1, ""), [self.hot])
+        self.held = held or Held(2**30)
+        self.front = Front(FrontPlan(-1, -1, ""), [self.hot], self.held, 10)
         self.transport = Transport()
         self.connection = Connection(self.front)
         self.connection.connection_made(self.transport)
@@ -230,6 +236,78 @@ def test_a_client_that_sends_no_more_still_gets_its_answer() -> None:
     assert not Desk().connection.eof_received()
 
 
+def test_a_client_that_sends_no_more_gets_all_its_answers() -> None:
+    desk = Desk()
+    desk.connection.data_received(plain("1") + plain("2") + plain("3")[:-1])
+    assert desk.connection.eof_received()
+    desk.answer()
+    assert not desk.transport.is_closed
+    desk.answer()
+    assert [query for query, _, _ in desk.hot.taken] == ["1", "2"]
+    assert desk.handed_on == [plain("3")[:-1]]
+    whole = Desk()
+    whole.connection.data_received(plain("1") + plain("2"))
+    whole.connection.eof_received()
+    whole.answer()
+    whole.answer()
+    assert len(whole.transport.sent) == 2
+    assert whole.transport.is_closed
+    assert not whole.handed_on
+
+
+def test_what_all_connections_hold_is_bounded() -> None:
+    part = plain("1", b"x" * 100)[:-1]
+    held = Held(2 * len(part))
+    desks = [Desk(held) for _ in range(3)]
+    for desk in desks[:2]:
+        desk.connection.data_received(part)
+        assert not desk.handed_on
+    assert held.bytes == 2 * len(part)
+    desks[2].connection.data_received(b"P")
+    assert desks[2].handed_on == [b"P"]  # past the bound: the server behind takes it, or refuses it
+    desks[0].connection.data_received(b"x")
+    assert len(desks[0].hot.taken) == 1
+    desks[2].connection.connection_lost(None)
+    assert held.bytes == len(part)
+    desks[1].connection.connection_lost(None)
+    assert held.bytes == 0
+
+
+def test_a_busy_connection_past_the_bound_is_not_read_until_it_has_its_answer() -> None:
+    desk = Desk(Held(len(plain("1"))))
+    desk.connection.data_received(plain("1") + plain("2"))
+    assert not desk.transport.is_paused
+    desk.connection.data_received(b"P")
+    assert desk.transport.is_paused
+    desk.answer()
+    assert not desk.transport.is_paused
+    assert len(desk.hot.taken) == 2
+
+
+def test_what_is_handed_on_counts_until_the_server_behind_has_it() -> None:
+    desk = Desk(Held(100))
+    part = plain("1", b"x" * 200)[:150]
+    desk.connection.data_received(part)
+    behind = desk.connection.behind
+    assert behind is not None
+    assert desk.held.bytes == len(part)
+    pipe = Transport()
+    behind.connection_made(pipe)
+    assert pipe.sent == [part]
+    assert desk.held.bytes == 0
+
+
+def test_a_request_is_refused_past_the_bound_and_all_is_given_back() -> None:
+    held = Held(10)
+    with Share(held) as one, Share(held) as two:
+        one.add(10)
+        with pytest.raises(Overloaded):
+            two.add(1)
+        two.add(0)
+        assert held.bytes == 10
+    assert held.bytes == 0
+
+
 def test_a_request_that_breaks_off_is_handed_on() -> None:
     desk = Desk()
     desk.connection.data_received(plain("1")[:-1])
@@ -268,6 +346,17 @@ def test_connections_end_after_a_while_and_at_a_stop() -> None:
         for desk in (busy, late):
             desk.answer()
             assert desk.transport.is_closed
+
+    asyncio.run(run())
+
+
+def test_who_takes_no_answer_is_cut_off_in_the_end() -> None:
+    async def run() -> None:
+        desk = Desk()
+        desk.connection.seen_s = asyncio.get_running_loop().time() - IDLE_S - LINGER_S - 1
+        desk.front.tick()
+        desk.front.untick()
+        assert desk.transport.is_aborted
 
     asyncio.run(run())
 

@@ -1,7 +1,8 @@
 """One connection to the front: plain requests one after the other, or a pipe to the server behind.
 
 Invariants: answers leave in the order of the requests; a request is answered here or handed on whole,
-never both; what is held is at most MAX_HELD_BYTES and what one read adds.
+never both; what is held is at most MAX_HELD_BYTES and what one read adds, and counted with what all
+other connections hold: past the bound over all of them, no part of a request waits here.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import msgspec
 import structlog
 
 from twin.front.head import Head
+from twin.held import Share
 from twin.rsgi import HotRoute
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ MAX_HEAD_BYTES = 8192
 MAX_BODY_BYTES = 2**20
 """Larger bodies come piece by piece from the server behind, so that no more of them is in memory."""
 MAX_HELD_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES
+CONNECT_ATTEMPTS, CONNECT_PAUSE_S = 200, 0.05
+"""The server behind has its bound of connections; ten seconds are as long as a request may be partial."""
 _HEAD_END = b"\r\n\r\n"
 _BEGINNINGS = (b"POST /", b"GET /")
 _BEGINNING_BYTES = max(map(len, _BEGINNINGS))
@@ -56,12 +60,15 @@ class Connection(asyncio.Protocol):
     def __init__(self, front: "Front") -> None:
         """Belong to a front."""
         self._front = front
+        self._share = Share(front.held)
         self._held: bytes | bytearray = b""
         self._needed = 0
         """Bytes that the request at the beginning of what is held has, once that is known."""
         self.is_clogged = False
         self._ends = False
-        """Close after the answer: the client or the server wants no more requests."""
+        """Close after the answer: the server wants no more requests."""
+        self._is_ended = False
+        """The client sends no more."""
         self._is_lost = False
         self._task: asyncio.Task[None] | None = None
         self.is_busy = False
@@ -92,7 +99,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """End; what is being answered is finished all the same."""
         self._is_lost = True
-        self._front.connections.discard(self)
+        self._held = b""
+        self._share.set(0)
+        self._front.forget(self)
         if self.behind is not None:
             self.behind.end()
 
@@ -109,19 +118,18 @@ class Connection(asyncio.Protocol):
             self._held = data
         if not self.is_busy:
             self._next()
-        elif len(self._held) > MAX_HELD_BYTES:
-            self.transport.pause_reading()
+        if self._held or self._share.bytes:
+            self._count()
 
     def eof_received(self) -> bool:
         """The client sends no more; it may still wait for an answer."""
+        self._is_ended = True
         if self.behind is not None:
             self.behind.send_eof()
-        elif self.is_busy:
-            self._ends = True
-        elif self._held:
-            self.hand_on(is_ended=True)
+        elif self._held and not self.is_busy:
+            self.hand_on()
         else:
-            return False
+            return self.is_busy
         return True
 
     def pause_writing(self) -> None:
@@ -145,11 +153,14 @@ class Connection(asyncio.Protocol):
             return
         self.seen_s = self._front.now_s
         self.transport.write(self._front.render(status, headers, body))
-        if self._ends:
+        if self._ends or (self._is_ended and not self._held):
             self.transport.close()
         elif self._held:
             self.transport.resume_reading()
             self._next()
+            self._count()
+            if self._is_ended and self.is_partial:
+                self.hand_on()
 
     def end(self) -> None:
         """Close, after the request that is on its way; the server behind ends what it has itself."""
@@ -158,12 +169,28 @@ class Connection(asyncio.Protocol):
         elif self.behind is None:
             self.transport.close()
 
-    def hand_on(self, *, is_ended: bool = False) -> None:
+    def hand_on(self) -> None:
         """Let the server behind answer what is held and all that follows."""
         held, self._held = bytes(self._held), b""
-        self.behind = Behind(self, held, is_ended=is_ended)
+        self.behind = Behind(self, held, is_ended=self._is_ended)
         self.transport.pause_reading()
         self._front.keep(self.behind.connect(self._front.behind_path))
+
+    def handed_on(self) -> None:
+        """What was held has gone to the server behind."""
+        self._share.set(0)
+
+    def _count(self) -> None:
+        """Count what is held, and hold no more of it where that is too much."""
+        if self.behind is not None:
+            return
+        self._share.set(len(self._held))
+        is_over = self._front.held.is_over
+        if self.is_busy:
+            if is_over or len(self._held) > MAX_HELD_BYTES:
+                self.transport.pause_reading()
+        elif is_over and self._held:
+            self.hand_on()  # which takes bodies as they come, within the same bound, or answers 503
 
     def _next(self) -> None:
         """Begin with the request at the beginning of what is held, if it is whole."""
@@ -186,7 +213,11 @@ class Connection(asyncio.Protocol):
         if len(held) < self._needed:
             return
         body = bytes(held[begin : self._needed])
-        self._held = held[self._needed :]
+        if len(held) == self._needed:
+            self._held = b""
+        else:  # cut off at its front: copies of the rest would make many small requests slow
+            self._held = held if isinstance(held, bytearray) else bytearray(held)
+            del self._held[: self._needed]
         self._needed = 0
         self.is_busy = True
         if not route.quick(head, body, self):
@@ -231,6 +262,7 @@ class Behind(asyncio.Protocol):
         self._client = client
         self._held = held
         self._is_ended = is_ended
+        self._is_clogged = False
         self._transport: asyncio.Transport | None = None
 
     async def connect(self, path: str) -> None:
@@ -243,7 +275,7 @@ class Behind(asyncio.Protocol):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(named)
             end.bind(named)
-            await loop.sock_connect(end, path)
+            await _connect(end, path)
             os.unlink(named)
             await loop.create_unix_connection(lambda: self, sock=end)
         except OSError:
@@ -255,12 +287,15 @@ class Behind(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(self._held)
         self._held = b""
+        if not self._is_clogged:
+            self._client.handed_on()
         if self._is_ended:
             self._transport.write_eof()
         if self._client.transport.is_closing():
             self._transport.close()
             return
-        self._client.transport.resume_reading()
+        if not self._is_clogged:
+            self._client.transport.resume_reading()
         if self._client.is_clogged:
             self._transport.pause_reading()
 
@@ -274,10 +309,13 @@ class Behind(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The server is slower than the client."""
+        self._is_clogged = True
         self._client.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """The server has caught up."""
+        self._is_clogged = False
+        self._client.handed_on()
         self._client.transport.resume_reading()
 
     def send(self, data: bytes) -> None:
@@ -307,3 +345,15 @@ class Behind(asyncio.Protocol):
         """The client is gone."""
         if self._transport is not None:
             self._transport.close()
+
+
+async def _connect(end: socket.socket, path: str) -> None:
+    """Connect to a Unix socket; wait while its server has not accepted those before. Raises OSError."""
+    for _ in range(CONNECT_ATTEMPTS):
+        try:
+            end.connect(path)
+        except BlockingIOError:  # never in progress: the queue is full
+            await asyncio.sleep(CONNECT_PAUSE_S)
+        else:
+            return
+    raise TimeoutError

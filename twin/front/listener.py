@@ -5,19 +5,29 @@ Heads of requests are kept as they came: a client on a kept connection sends the
 
 import asyncio
 import os
+import resource
 import socket
 import time
 from collections.abc import Coroutine, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
+import structlog
+
 from twin.front.connection import MAX_BODY_BYTES, Connection, PlainRoute
 from twin.front.door import BACKLOG, FrontPlan
 from twin.front.head import Head, parse_head
+from twin.held import Held
 
 MAX_HEADS = 4096
 """Heads kept; past it the cache starts anew. They hold keys, as the requests do, for as long."""
 TICK_S = 1.0
+ACCEPTED_AT_ONCE = 64
+"""Connections taken in a turn of the event loop: requests have theirs in between."""
+FILES_EACH, OTHER_FILES = 3, 256
+"""Descriptors of a connection with its way to the server behind, and those of all else in a worker."""
+FULL_IDLE_S = 1.0
+"""When there is no room for more connections, those that do nothing make room."""
 IDLE_S = 75.0
 """Longer than the minute that many devices pause between readings on a kept connection."""
 LINGER_S = 5.0
@@ -26,20 +36,27 @@ PARTIAL_S = 10.0
 KEPT_BYTES, MAX_ANSWERS = 128, 256
 """Equal answers are many: `{"accepted":1,…}`."""
 _WITHOUT_BODY = (204, 304)
+log = structlog.get_logger("twin.front")
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Front:
     """Accepts connections in a worker."""
 
-    def __init__(self, plan: FrontPlan, routes: Sequence[PlainRoute]) -> None:
-        """Prepare; `open` listens."""
+    def __init__(
+        self, plan: FrontPlan, routes: Sequence[PlainRoute], held: Held, max_connections: int
+    ) -> None:
+        """Prepare; `open` listens. `held` counts what connections hold."""
         self._plan = plan
         self._routes = routes
         self._heads: dict[bytes, tuple[Head, PlainRoute] | None] = {}
         self._answers: dict[object, bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        self._max_connections = max_connections
+        self._arriving = 0
+        self._is_full = False
+        self.held = held
         self._ticks: asyncio.TimerHandle | None = None
         self.behind_path = plan.behind_path
         self.connections: set[Connection] = set()
@@ -54,21 +71,24 @@ class Front:
         """Listen."""
         loop = asyncio.get_running_loop()
         self.tick()
-        listening = socket.socket(fileno=os.dup(self._plan.listen_fd))
-        listening.setblocking(False)
-        self.address = listening.getsockname()[:2]
-        self._server = await loop.create_server(
-            lambda: Connection(self), sock=listening, backlog=BACKLOG
-        )
+        self._listening = socket.socket(fileno=os.dup(self._plan.listen_fd))
+        self._listening.setblocking(False)
+        self.address = self._listening.getsockname()[:2]
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        fitting = max((files - OTHER_FILES) // FILES_EACH, 1)
+        self._max_connections = min(self._max_connections, fitting)
+        loop.add_reader(self._listening, self._accept)
         loop.add_reader(self._plan.stop_fd, self.stop)
 
     def stop(self) -> None:
         """Accept no more and let every connection end."""
-        if self._server is None:
+        if self._listening is None:
             return
-        asyncio.get_running_loop().remove_reader(self._plan.stop_fd)
-        self._server.close()
-        self._server = None
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._plan.stop_fd)
+        loop.remove_reader(self._listening)
+        self._listening.close()
+        self._listening = None
         for connection in tuple(self.connections):
             connection.end()
 
@@ -84,6 +104,51 @@ class Front:
         for connection in tuple(self.connections):
             connection.transport.abort()
         self.untick()
+
+    def forget(self, connection: Connection) -> None:
+        """A connection has ended: there is room for another."""
+        self.connections.discard(connection)
+        if self._is_full:
+            self._accept_again()
+
+    def _accept(self) -> None:
+        """Take connections that wait; past the bound they wait on, in the kernel's queue."""
+        if self._listening is None:
+            return
+        for _ in range(ACCEPTED_AT_ONCE):
+            if len(self.connections) + self._arriving >= self._max_connections:
+                self._be_full()
+                return
+            try:
+                client = self._listening.accept()[0]
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no descriptor or memory is left
+                log.exception("connections cannot be accepted")
+                self._be_full()
+                return
+            client.setblocking(False)
+            self._arriving += 1
+            self.keep(self._begin(client))
+
+    async def _begin(self, client: socket.socket) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: Connection(self), client)
+        except OSError:
+            client.close()
+        finally:
+            self._arriving -= 1
+
+    def _be_full(self) -> None:
+        if self._listening is not None and not self._is_full:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._is_full = True
+
+    def _accept_again(self) -> None:
+        self._is_full = False
+        if self._listening is not None:
+            asyncio.get_running_loop().add_reader(self._listening, self._accept)
 
     def untick(self) -> None:
         """Look no more."""
@@ -137,10 +202,15 @@ class Front:
         self.now_s = loop.time()
         self._answers.clear()
         self.date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
+        idle_s = FULL_IDLE_S if self._is_full else IDLE_S
         for connection in tuple(self.connections):
             waited_s = self.now_s - connection.seen_s
             if connection.is_partial and waited_s > PARTIAL_S:
                 connection.hand_on()
-            elif connection.is_idle and waited_s > IDLE_S:
+            elif connection.is_idle and waited_s > IDLE_S + LINGER_S:
+                connection.transport.abort()  # it does not take its last answer
+            elif connection.is_idle and waited_s > idle_s:
                 connection.end()
+        if self._is_full:
+            self._accept_again()
         self._ticks = loop.call_later(TICK_S, self.tick)
