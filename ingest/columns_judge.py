@@ -36,6 +36,17 @@ class Judged(msgspec.Struct):
         return judge.to_block(self.good, schema)
 
 
+def judge_any(
+    found: Columns | list[Reading], schema: DatasourceSchema, limits: Settings
+) -> Judged:
+    """Judge readings in either form."""
+    if isinstance(found, Columns):
+        return judge_columns(found, schema, limits)
+    verdict = judge.judge(found, schema, limits)
+    accepted = verdict.accepted
+    return Judged(len(accepted), verdict.rejected, verdict.errors, verdict.wanted, accepted)
+
+
 def judge_columns(columns: Columns, schema: DatasourceSchema, limits: Settings) -> Judged:
     """Judge readings; a reading is accepted or rejected whole, every bad key of it named."""
     faults, good = columns.faults, columns
@@ -45,15 +56,10 @@ def judge_columns(columns: Columns, schema: DatasourceSchema, limits: Settings) 
     wanted = _wanted(good, schema, limits)
     if wanted is not None:
         return Judged(len(good), rejected, faults, wanted, good)
-    verdict = judge.judge(good.readings(), schema, limits)
-    errors = sorted([*faults, *verdict.errors], key=lambda error: error.index or 0)
-    return Judged(
-        len(verdict.accepted),
-        rejected + verdict.rejected,
-        errors,
-        verdict.wanted,
-        verdict.accepted,
-    )
+    found = judge_any(good.readings(), schema, limits)
+    found.rejected += rejected
+    found.errors = sorted([*faults, *found.errors], key=lambda error: error.index or 0)
+    return found
 
 
 def _wanted(columns: Columns, schema: DatasourceSchema, limits: Settings) -> Wanted | None:

@@ -216,6 +216,18 @@ def _is_partial(values: tuple[float, ...]) -> bool:
     return any(v == v for v in values) and math.inf not in values and -math.inf not in values
 
 
+def column_times(raw: list[Any], context: Context) -> Int64s | None:
+    """Return the times of readings, of any forms, or None when one is bad."""
+    ts_us = _times(raw, context)
+    if ts_us is None:
+        try:
+            found = [context.time_of(one, row) for row, one in enumerate(raw)]
+        except BadTime:
+            return None
+        ts_us = np.array(found, dtype=np.int64)
+    return ts_us
+
+
 def _times(raw: list[Any], context: Context) -> Int64s | None:
     """Return the times of readings, or None when one is out of the ordinary."""
     first = raw[0]

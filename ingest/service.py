@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
-from ingest import answer, json_shapes
+from ingest import answer, json_columns, json_shapes
 from ingest.block import Block, Pending, Row, Waiter
 from ingest.buffer import Buffer
+from ingest.columns import Columns
+from ingest.columns_judge import Judged, judge_any
 from ingest.fast import FastCodec
 from ingest.formats.media import Format
 from ingest.formats.part import Request
-from ingest.judge import Verdict, judge, to_block
 from ingest.options import Options
 from ingest.readings import Context, Reading
 from ingest.stream import Stream
@@ -137,7 +138,9 @@ class IngestService:
             return self._count(
                 block.readings, 0, answer.render(block.readings, 0, [], dry_run=options.dry_run)
             )
-        readings = json_shapes.parse(body, context, most)
+        readings = json_columns.parse(body, context, most)
+        if readings is None:
+            readings = json_shapes.parse(body, context, most)
         return await self.ingest_readings(schema, readings, options)
 
     def take_quick(self, grant: IngestGrant, body: bytes, options: Options, done: Waiter) -> int:
@@ -175,9 +178,9 @@ class IngestService:
             await self._commit(found)
             outcome = Outcome(found.readings, 0, [])
         else:
-            verdict, refused = await self._settle(schema, found, Options(strict=strict))
-            accepted = 0 if refused else len(verdict.accepted)
-            outcome = Outcome(accepted, len(found) - accepted, verdict.errors)
+            judged, refused = await self._settle(schema, found, Options(strict=strict))
+            accepted = 0 if refused else judged.accepted
+            outcome = Outcome(accepted, len(found) - accepted, judged.errors)
         _ACCEPTED.inc(outcome.accepted)
         _REJECTED.inc(outcome.rejected)
         return outcome
@@ -216,26 +219,26 @@ class IngestService:
             self._count(0 if options.dry_run else stream.accepted, stream.rejected, (0, b""))
 
     async def ingest_readings(
-        self, schema: DatasourceSchema, readings: list[Reading], options: Options
+        self, schema: DatasourceSchema, readings: Columns | list[Reading], options: Options
     ) -> tuple[int, bytes]:
         """Judge readings, learn what is new, commit the accepted; return status and answer."""
-        verdict, refused = await self._settle(schema, readings, options)
-        return self._render(verdict, len(readings), options, refused)
+        judged, refused = await self._settle(schema, readings, options)
+        return self._render(judged, len(readings), options, refused)
 
     async def _settle(
-        self, schema: DatasourceSchema, readings: list[Reading], options: Options
-    ) -> tuple[Verdict, bool]:
-        """Judge, learn, commit; return the verdict, and whether all are refused for some."""
+        self, schema: DatasourceSchema, readings: Columns | list[Reading], options: Options
+    ) -> tuple[Judged, bool]:
+        """Judge, learn, commit; return the judgement, and whether all are refused for some."""
         settings = self._ground.settings
         for _ in range(MAX_LEARNING_ROUNDS):
-            verdict = judge(readings, schema, settings)
-            refused = options.strict and verdict.rejected > 0
-            if refused or options.dry_run or not verdict.accepted:
-                return verdict, refused
-            if not verdict.wanted:
-                await self._commit(to_block(verdict.accepted, schema))
-                return verdict, False
-            await self._learn(schema, verdict.wanted)
+            judged = judge_any(readings, schema, settings)
+            refused = options.strict and judged.rejected > 0
+            if refused or options.dry_run or not judged.accepted:
+                return judged, refused
+            if not judged.wanted:
+                await self._commit(judged.block(schema))
+                return judged, False
+            await self._learn(schema, judged.wanted)
         raise Overloaded("The datasource is changing too quickly; try again.", retry_after_s=1)
 
     async def _learn(self, schema: DatasourceSchema, wanted: Wanted) -> None:
@@ -245,12 +248,12 @@ class IngestService:
             raise Unauthorized("The datasource was deleted.") from exc
 
     def _render(
-        self, verdict: Verdict, total: int, options: Options, refused: bool
+        self, judged: Judged, total: int, options: Options, refused: bool
     ) -> tuple[int, bytes]:
-        accepted = 0 if refused else len(verdict.accepted)
+        accepted = 0 if refused else judged.accepted
         rejected = total - accepted
         rendered = answer.render(
-            accepted, rejected, verdict.errors, dry_run=options.dry_run, strict=refused
+            accepted, rejected, judged.errors, dry_run=options.dry_run, strict=refused
         )
         return self._count(0 if options.dry_run else accepted, rejected, rendered)
 

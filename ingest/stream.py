@@ -14,12 +14,11 @@ from typing import Protocol, TypeVar
 from ingest import answer
 from ingest.block import Block
 from ingest.columns import Columns, joined
-from ingest.columns_judge import Judged, judge_columns
+from ingest.columns_judge import Judged, judge_any
 from ingest.fast import FastCodec
 from ingest.formats.ndjson import readings
 from ingest.formats.part import Lines, Parser, Part
 from ingest.json_shapes import check_count
-from ingest.judge import judge
 from ingest.options import Options
 from ingest.readings import Context
 from twin.errors import ItemError, Overloaded, TooLarge, TwinfeedError
@@ -187,16 +186,8 @@ class Stream:
         return judged, judged.block(schema) if is_settled else None
 
     def _judge(self, part: Part, schema: DatasourceSchema) -> Judged:
-        if isinstance(part, Columns):
-            return judge_columns(part, schema, self._sink.settings)
-        verdict = judge(readings(part, self._context), schema, self._sink.settings)
-        return Judged(
-            len(verdict.accepted),
-            verdict.rejected,
-            verdict.errors,
-            verdict.wanted,
-            verdict.accepted,
-        )
+        found = part if isinstance(part, Columns) else readings(part, self._context)
+        return judge_any(found, schema, self._sink.settings)
 
     async def _commit(
         self, block: Block | None, accepted: int, rejected: int, errors: list[ItemError]
