@@ -17,6 +17,9 @@ FILL_ROWS = 1_000_000
 STORED = (1_000_000, 100_000_000)
 STREAMS = (1_000, 100_000)
 STORED_GOAL, STREAMS_GOAL = 0.9, 0.7
+NEVER_S = "86400"
+"""What is filled in at once would be rolled up at once, and vacuumed, while ingest is measured: in life
+both happen as it comes in."""
 _FILL = """
 INSERT INTO readings (stream_id, ts, {columns})
 SELECT s, at, {values}
@@ -31,7 +34,7 @@ def stored(workers: int, rounds: int, *, quick: bool) -> Table:
     with ExitStack() as stack:
         contenders = []
         for held in (few, many):
-            home = stack.enter_context(opened(None, workers, 2))
+            home = stack.enter_context(opened(None, workers, 2, rollup_interval_s=NEVER_S))
             made = home.plant_datasource("growth")
             fill(home, made, held)
             send = _sender(home, made, plant.DEVICES, 16 if quick else 80)
@@ -72,7 +75,7 @@ def fill(home: Home, made: Datasource, held: int) -> None:
     for first_s in range(end_s - seconds, end_s, chunk_s):
         last_s = min(first_s + chunk_s, end_s) - 1
         home.run(statement, _time(first_s), _time(last_s), ids)
-    home.run("ANALYZE readings")
+    home.run("VACUUM (ANALYZE) readings")
     home.run("CHECKPOINT")
 
 
