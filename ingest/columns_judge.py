@@ -36,9 +36,7 @@ class Judged(msgspec.Struct):
         return judge.to_block(self.good, schema)
 
 
-def judge_any(
-    found: Columns | list[Reading], schema: DatasourceSchema, limits: Settings
-) -> Judged:
+def judge_any(found: Columns | list[Reading], schema: DatasourceSchema, limits: Settings) -> Judged:
     """Judge readings in either form."""
     if isinstance(found, Columns):
         return judge_columns(found, schema, limits)

@@ -138,9 +138,8 @@ class IngestService:
             return self._count(
                 block.readings, 0, answer.render(block.readings, 0, [], dry_run=options.dry_run)
             )
-        readings = json_columns.parse(body, context, most)
-        if readings is None:
-            readings = json_shapes.parse(body, context, most)
+        columns = json_columns.parse(body, context, most)
+        readings = columns if columns is not None else json_shapes.parse(body, context, most)
         return await self.ingest_readings(schema, readings, options)
 
     def take_quick(self, grant: IngestGrant, body: bytes, options: Options, done: Waiter) -> int:

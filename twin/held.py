@@ -35,7 +35,10 @@ class Share:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _exc: BaseException | None, _at: TracebackType | None
+        self,
+        _type: type[BaseException] | None,
+        _exc: BaseException | None,
+        _at: TracebackType | None,
     ) -> None:
         """Give back all."""
         self.set(0)

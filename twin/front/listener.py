@@ -15,7 +15,7 @@ from http import HTTPStatus
 import structlog
 
 from twin.front.connection import MAX_BODY_BYTES, Connection, PlainRoute
-from twin.front.door import BACKLOG, FrontPlan
+from twin.front.door import FrontPlan
 from twin.front.head import Head, parse_head
 from twin.held import Held
 
