@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
@@ -31,7 +31,7 @@ from twin.auth import provide_principal
 from twin.datasources.routes import routes as datasource_routes
 from twin.db.partition_job import partition_job
 from twin.docs_page import docs_page, openapi_document
-from twin.front import Front
+from twin.front import Front, PlainRoute
 from twin.gate import Gate, gate_jobs
 from twin.ground import Ground, open_ground
 from twin.held import Held
@@ -39,7 +39,7 @@ from twin.housekeeping import housekeeping_jobs
 from twin.keys.routes import routes as key_routes
 from twin.organisations.routes import routes as organisation_routes
 from twin.retention import retention_job
-from twin.rsgi import RsgiServer
+from twin.rsgi import AsgiApp, RsgiServer
 from twin.runtime import Runtime
 from twin.sampling import sampling_job
 from twin.scenes.archive_routes import routes as archive_routes
@@ -127,11 +127,12 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    front = None
-    if run.front:
-        front = Front(run.front, [own, foreign], holding, run.settings.max_connections)
-    gated = AccessCounter(Gate(polls.before(app), held))
-    return RsgiServer([own, foreign], gated, holding, front)
+    return _served(run, AccessCounter(Gate(polls.before(app), held)), [own, foreign], holding)
+
+
+def _served(run: Runtime, app: AsgiApp, hot: Sequence[PlainRoute], held: Held) -> RsgiServer:
+    front = Front(run.front, hot, held, run.settings.max_connections) if run.front else None
+    return RsgiServer(hot, app, held, front)
 
 
 def background_jobs(ground: Ground) -> list[jobs.Job]:

@@ -27,7 +27,7 @@ MAX_BODY_BYTES = 2**20
 """Larger bodies come piece by piece from the server behind, so that no more of them is in memory."""
 MAX_HELD_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES
 CONNECT_ATTEMPTS, CONNECT_PAUSE_S = 200, 0.05
-"""The server behind has its bound of connections; ten seconds are as long as a request may be partial."""
+"""The server behind bounds its connections: for a place there a client waits ten seconds."""
 _HEAD_END = b"\r\n\r\n"
 _BEGINNINGS = (b"POST /", b"GET /")
 _BEGINNING_BYTES = max(map(len, _BEGINNINGS))
