@@ -1,8 +1,19 @@
 // Two pages from one bundle: the console (index.html) and the viewer (viewer.html). twin/pages.py serves them.
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
+
+/** Of three's Draco decoders only the one for glTF is used; the others would be most of the bundle. */
+const oneDraco: Plugin = {
+  name: "one-draco",
+  enforce: "pre",
+  transform(code, id) {
+    if (!id.includes("loaders/DRACOLoader")) return null;
+    return code.replace(/new URL\( '\.\.\/libs\/draco\/draco_[^']+', import\.meta\.url \)\.toString\(\)/g, '""');
+  },
+};
 
 export default defineConfig({
   base: "/ui/",
+  plugins: [oneDraco],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",

@@ -1,0 +1,219 @@
+// The nodes of a scene as three.js objects, and what widgets do to them: colour, visibility, motion.
+//
+// Invariant: a material that is coloured is a copy of the node's own, and goes when the colour goes.
+import {
+  Box3, BoxGeometry, BufferAttribute, Color, EdgesGeometry, Euler, Group, LineBasicMaterial, LineSegments, type Material, MathUtils, Mesh,
+  MeshLambertMaterial, MeshStandardMaterial, type Object3D, Vector3,
+} from "three";
+import type { Asset, Primitive, Scene, SceneNode, Vec3 } from "../../shared/types";
+import { type Models, subNode } from "./models";
+import { shape } from "./shapes";
+
+const MARK = new Color("#d9480f");
+const BOX = new BoxGeometry(1, 1, 1);
+BOX.setAttribute("color", new BufferAttribute(new Float32Array(24 * 3).fill(1), 3));
+
+export interface Built {
+  node: SceneNode;
+  /** Placed by the node; holds the body and the children's groups. */
+  group: Group;
+  /** What the node itself looks like. */
+  body: Object3D | null;
+  /** Made of this: a change of it makes the body anew. */
+  made: string;
+}
+
+export interface Loads {
+  onProgress(done: number, total: number): void;
+  onBroken(broken: ReadonlyMap<string, string>): void;
+  onChange(): void;
+}
+
+export class Plant {
+  readonly root = new Group();
+  readonly built = new Map<string, Built>();
+  private readonly materials = new Map<string, Material>();
+  private readonly broken = new Map<string, string>();
+  private total = 0;
+  private done = 0;
+
+  constructor(
+    private readonly models: Models,
+    private readonly plain: boolean,
+    private readonly loads: Loads,
+  ) {}
+
+  /** Make what is new, move what moved, drop what is gone. */
+  show(scene: Scene): void {
+    const known = new Set(scene.nodes.map((node) => node.id));
+    for (const [id, built] of this.built) {
+      if (known.has(id)) continue;
+      built.group.removeFromParent();
+      this.built.delete(id);
+      this.broken.delete(id);
+    }
+    const assets = new Map(scene.assets.map((asset) => [asset.id, asset]));
+    for (const node of scene.nodes) this.node(node, assets);
+    for (const { node, group } of this.built.values()) {
+      const parent = node.parent ? this.built.get(node.parent)?.group : undefined;
+      (parent ?? this.root).add(group);
+    }
+    this.root.updateMatrixWorld(true);
+    this.loads.onBroken(new Map(this.broken));
+  }
+
+  private node(node: SceneNode, assets: Map<string, Asset>): void {
+    const asset = node.asset_id ? assets.get(node.asset_id) : undefined;
+    const made = JSON.stringify([node.primitive, node.asset_id, asset?.url]);
+    let built = this.built.get(node.id);
+    if (!built) {
+      built = { node, group: new Group(), body: null, made: "" };
+      built.group.userData["nodeId"] = node.id;
+      this.built.set(node.id, built);
+    }
+    built.node = node;
+    place(built.group, node);
+    built.group.visible = node.visible;
+    if (built.made === made) return;
+    built.made = made;
+    this.broken.delete(node.id);
+    this.wear(built, node.primitive ? this.primitive(node.primitive) : null);
+    if (asset) void this.load(built, asset);
+    else if (node.asset_id) this.fail(built, "The model was deleted.");
+  }
+
+  private wear(built: Built, body: Object3D | null): void {
+    built.body?.removeFromParent();
+    built.body = body;
+    if (body) built.group.add(body);
+  }
+
+  private primitive(primitive: Primitive): Object3D {
+    const mesh = new Mesh(shape(primitive), this.material(primitive));
+    mesh.castShadow = primitive.type !== "floor" && primitive.opacity > 0.5;
+    mesh.receiveShadow = true;
+    return mesh;
+  }
+
+  private material({ color, opacity, type }: Primitive): Material {
+    const key = `${color} ${opacity} ${type === "floor"}`;
+    let found = this.materials.get(key);
+    if (!found) {
+      const common = { color, opacity, transparent: opacity < 1, vertexColors: true, depthWrite: opacity >= 1 };
+      found = this.plain
+        ? new MeshLambertMaterial(common)
+        : new MeshStandardMaterial({ ...common, roughness: type === "floor" ? 0.95 : 0.48, metalness: type === "floor" ? 0 : 0.18 });
+      this.materials.set(key, found);
+    }
+    return found;
+  }
+
+  private async load(built: Built, asset: Asset): Promise<void> {
+    const { made } = built;
+    this.wear(built, mark(false));
+    this.total += 1;
+    this.loads.onProgress(this.done, this.total);
+    try {
+      const model = await this.models.copy(asset);
+      if (built.made !== made) return;
+      model.traverse((object) => {
+        object.castShadow = object.receiveShadow = true;
+      });
+      this.wear(built, model);
+    } catch (error) {
+      if (built.made === made) this.fail(built, error instanceof Error ? error.message : String(error));
+    } finally {
+      this.done += 1;
+      this.loads.onProgress(this.done, this.total);
+      this.root.updateMatrixWorld(true);
+      this.loads.onChange();
+    }
+  }
+
+  private fail(built: Built, reason: string): void {
+    this.wear(built, mark(true));
+    this.broken.set(built.node.id, reason);
+    this.loads.onBroken(new Map(this.broken));
+  }
+
+  /** Whether there is anything but primitives: models may shine. */
+  get hasModels(): boolean {
+    return this.total > 0;
+  }
+
+  /** Return what a binding hangs on: the named sub-node of the model, else the node's group. */
+  part(nodeId: string, name: string | null | undefined): Object3D | null {
+    const built = this.built.get(nodeId);
+    if (!built) return null;
+    return (name && built.body && subNode(built.body, name)) || built.group;
+  }
+
+  /** Return the node that an object of the scene belongs to. */
+  nodeOf(object: Object3D | null): string | null {
+    for (let at = object; at; at = at.parent) {
+      const id: unknown = at.userData["nodeId"];
+      if (typeof id === "string") return id;
+    }
+    return null;
+  }
+
+  /** Return the box about a node, or about everything but floors. */
+  box(nodeId?: string | null): Box3 {
+    const box = new Box3();
+    if (nodeId) return box.setFromObject(this.built.get(nodeId)?.group ?? this.root);
+    for (const { node, body } of this.built.values()) {
+      if (body && node.visible && node.primitive?.type !== "floor") box.expandByObject(body);
+    }
+    if (box.isEmpty()) box.setFromObject(this.root);
+    return box.isEmpty() ? new Box3(new Vector3(-2, 0, -2), new Vector3(2, 2, 2)) : box;
+  }
+}
+
+/** Return the meshes of a node or of one of its parts, but not those of nodes below it. */
+export function meshesOf(part: Object3D): Mesh[] {
+  const found: Mesh[] = [];
+  const walk = (object: Object3D): void => {
+    if (object instanceof Mesh) found.push(object);
+    for (const child of object.children) if (!child.userData["nodeId"]) walk(child);
+  };
+  walk(part);
+  return found;
+}
+
+/** Colour a mesh; null gives it its own material back. */
+export function paint(mesh: Mesh, color: string | null, glow: number): void {
+  const own = (mesh.userData["own"] as Material | undefined) ?? (mesh.material as Material);
+  if (mesh.userData["paint"] === `${color} ${glow}`) return;
+  mesh.userData["paint"] = `${color} ${glow}`;
+  if (mesh.userData["own"]) (mesh.material as Material).dispose();
+  if (color === null) {
+    mesh.material = own;
+    delete mesh.userData["own"];
+    return;
+  }
+  const copy = (Array.isArray(own) ? own[0] : own).clone() as MeshStandardMaterial;
+  copy.color?.set(color);
+  copy.emissive?.set(color).multiplyScalar(glow);
+  mesh.userData["own"] = own;
+  mesh.material = copy;
+}
+
+/** Put a group where its node says. */
+export function place(group: Object3D, node: { position: Vec3; rotation: number[]; scale: Vec3 }): void {
+  group.position.set(...node.position);
+  group.scale.set(...node.scale);
+  const [x = 0, y = 0, z = 0, w] = node.rotation;
+  if (w !== undefined) group.quaternion.set(x, y, z, w).normalize();
+  else group.rotation.copy(new Euler(MathUtils.degToRad(x), MathUtils.degToRad(y), MathUtils.degToRad(z), "XYZ"));
+}
+
+/** A wire box that stands for a model: grey while it loads, marked when it cannot be shown. */
+function mark(failed: boolean): Object3D {
+  const group = new Group();
+  const color = failed ? MARK : new Color("#7b8794");
+  const lines = new LineSegments(new EdgesGeometry(BOX), new LineBasicMaterial({ color }));
+  const fill = new Mesh(BOX, new MeshLambertMaterial({ color, transparent: true, opacity: failed ? 0.25 : 0.1, depthWrite: false }));
+  group.add(lines, fill);
+  group.position.y = 0.5;
+  return group;
+}

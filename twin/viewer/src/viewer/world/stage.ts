@@ -1,0 +1,117 @@
+// What surrounds the nodes: light, ground, grid, sky; and how much of it the machine can draw.
+import {
+  CanvasTexture, Color, DirectionalLight, Fog, GridHelper, Group, HemisphereLight, type Material, Mesh,
+  PCFShadowMap, PlaneGeometry, PMREMGenerator, Scene, ShadowMaterial, SRGBColorSpace, type WebGLRenderer,
+} from "three";
+import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
+import type { Environment } from "../../shared/types";
+
+const LIGHTS = {
+  day: { sky: "#dbeafe", ground: "#b9b3a6", sun: "#fff4e0", ambient: 1.5, direct: 1.9, at: [0.5, 1, 0.35] },
+  studio: { sky: "#ffffff", ground: "#aab2bd", sun: "#ffffff", ambient: 1.75, direct: 1.45, at: [0.45, 1, 0.6] },
+  dusk: { sky: "#8fa4d0", ground: "#5b4a4a", sun: "#ffb27a", ambient: 1.1, direct: 2.0, at: [0.9, 0.55, 0.3] },
+} as const;
+const SKIES = {
+  light: { day: ["#cfe0f2", "#f4f7fa"], studio: ["#dfe5ec", "#f7f9fb"], dusk: ["#7987ad", "#e6c9b8"] },
+  dark: { day: ["#16212e", "#26333f"], studio: ["#11171e", "#232d38"], dusk: ["#161a2b", "#40333a"] },
+} as const;
+
+/** Return whether the picture is computed by the processor, which draws a tenth of the pixels. */
+export function isSoftware(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return false;
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
+export class Stage {
+  readonly scene = new Scene();
+  private readonly hemisphere = new HemisphereLight();
+  private readonly sun = new DirectionalLight();
+  private readonly ground = new Group();
+  private shadow: Mesh<PlaneGeometry, Material> | null = null;
+
+  constructor(
+    private readonly renderer: WebGLRenderer,
+    readonly software: boolean,
+  ) {
+    renderer.shadowMap.enabled = true;
+    renderer.shadowMap.type = PCFShadowMap;
+    renderer.shadowMap.autoUpdate = false;
+    this.sun.castShadow = true;
+    this.sun.shadow.mapSize.setScalar(software ? 1024 : 2048);
+    this.sun.shadow.bias = -0.0005;
+    this.sun.shadow.normalBias = 0.03;
+    this.sun.shadow.radius = 4;
+    this.scene.add(this.hemisphere, this.sun, this.sun.target, this.ground);
+  }
+
+  /** Reflections: costly to make, so after the first picture. */
+  reflect(): void {
+    const generator = new PMREMGenerator(this.renderer);
+    this.scene.environment = generator.fromScene(new RoomEnvironment(), 0.04).texture;
+    this.scene.environmentIntensity = 0.45;
+    generator.dispose();
+  }
+
+  /** Set everything for a plant of a radius about a centre. */
+  set(environment: Environment, dark: boolean, radius: number, centre: { x: number; y: number; z: number }): void {
+    const light = LIGHTS[environment.light];
+    const dim = dark ? 0.72 : 1;
+    this.hemisphere.color.set(light.sky);
+    this.hemisphere.groundColor.set(light.ground);
+    this.hemisphere.intensity = light.ambient * dim;
+    this.sun.color.set(light.sun);
+    this.sun.intensity = light.direct * dim;
+    this.sun.position.set(centre.x + light.at[0] * radius * 2, light.at[1] * radius * 2, centre.z + light.at[2] * radius * 2);
+    this.sun.target.position.set(centre.x, 0, centre.z);
+    const camera = this.sun.shadow.camera;
+    camera.left = camera.bottom = -radius * 1.3;
+    camera.right = camera.top = radius * 1.3;
+    camera.near = radius * 0.2;
+    camera.far = radius * 5;
+    camera.updateProjectionMatrix();
+    const [top, bottom] = environment.background
+      ? [environment.background, environment.background]
+      : SKIES[dark ? "dark" : "light"][environment.light];
+    this.scene.background = gradient(top, bottom);
+    this.scene.fog = new Fog(new Color(bottom).lerp(new Color(top), 0.35), radius * 4, radius * 14);
+    this.floor(environment.grid, dark, radius, centre);
+    this.renderer.shadowMap.needsUpdate = true;
+  }
+
+  private floor(grid: boolean, dark: boolean, radius: number, centre: { x: number; z: number }): void {
+    this.ground.clear();
+    this.shadow?.geometry.dispose();
+    const span = radius * 2.6;
+    this.shadow = new Mesh(new PlaneGeometry(span, span).rotateX(-Math.PI / 2), new ShadowMaterial({ opacity: dark ? 0.4 : 0.2 }));
+    this.shadow.position.set(centre.x, -0.004, centre.z);
+    this.shadow.receiveShadow = true;
+    this.ground.add(this.shadow);
+    if (!grid) return;
+    const cell = 10 ** Math.max(Math.floor(Math.log10(radius / 3)), 0);
+    const cells = Math.min(Math.ceil((radius * 8) / cell / 2) * 2, 200);
+    const color = dark ? "#51606f" : "#9aa6b4";
+    const lines = new GridHelper(cells * cell, cells, color, color);
+    Object.assign(lines.material, { transparent: true, opacity: dark ? 0.3 : 0.42, depthWrite: false });
+    lines.position.set(Math.round(centre.x / cell) * cell, -0.006, Math.round(centre.z / cell) * cell);
+    this.ground.add(lines);
+  }
+}
+
+function gradient(top: string, bottom: string): CanvasTexture {
+  const canvas = document.createElement("canvas");
+  canvas.width = 2;
+  canvas.height = 256;
+  const context = canvas.getContext("2d")!;
+  const fill = context.createLinearGradient(0, 0, 0, 256);
+  fill.addColorStop(0, top);
+  fill.addColorStop(0.75, bottom);
+  context.fillStyle = fill;
+  context.fillRect(0, 0, 2, 256);
+  const texture = new CanvasTexture(canvas);
+  texture.colorSpace = SRGBColorSpace;
+  return texture;
+}
