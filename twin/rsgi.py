@@ -7,7 +7,7 @@ specification" 1.6.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope
@@ -26,9 +26,11 @@ CLOSED = (ProtocolClosed, ProtocolError)
 """What Granian raises when the client is gone."""
 
 DRAINED_BYTES = 65_536
-"""Granian's server skips the rest of a body that nobody read, if it has come already, and keeps the
-connection. Of a longer one that is unlikely: it closes, and a client that was not told so fails at its
-next request."""
+"""So much of a body that nobody wanted is read before the answer. Granian's server closes a connection
+when the rest of a body has not come yet, and then the answer may be lost; with a longer body the client
+is at least told."""
+DRAIN_S = 5.0
+"""For that at most."""
 _CLOSE = ("connection", "close")
 
 
@@ -78,8 +80,10 @@ class RsgiServer:
             if route.takes(scope.method, scope.path):
                 answer = await route.respond(scope, protocol)
                 if answer is not None:
-                    if answer[0] >= 400 and _may_be_unread(scope, DRAINED_BYTES):
-                        answer[1].append(_CLOSE)
+                    if answer[0] >= 400 and _may_have_body(scope):
+                        is_short = not _may_have_body(scope, DRAINED_BYTES)
+                        if not (is_short and await _drained(protocol)):
+                            answer[1].append(_CLOSE)
                     protocol.response_bytes(*answer)
                 return
         own = self._front.address if self._front is not None else None
@@ -101,7 +105,7 @@ class _Bridge:
         self._share = share
         self._body = aiter(protocol)
         self._is_read = False
-        self._has_body = _may_be_unread(scope, 0)
+        self._has_body = _may_have_body(scope)
         self._start: tuple[int, Headers] = (500, [])
         self._stream: Any = None
         self._is_over = asyncio.Event()
@@ -151,7 +155,9 @@ class _Bridge:
         if message["type"] == "http.response.start":
             headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in message["headers"]]
             if self._has_body and not self._is_read:  # an error, mostly: nobody waited for it
-                headers.append(_CLOSE)
+                self._is_read = True
+                if not await _drained(self._protocol, self._body):
+                    headers.append(_CLOSE)
             self._start = message["status"], headers
             return
         body, more = message.get("body", b""), message.get("more_body", False)
@@ -206,14 +212,31 @@ class _Lifespan:
             raise RuntimeError(answer.result().get("message", what))
 
 
-def _may_be_unread(scope: Scope, most: int) -> bool:
-    """Return whether a request may have a body of more than so many bytes that nobody reads."""
+def _may_have_body(scope: Scope, over: int = 0) -> bool:
+    """Return whether a request may have a body of more than so many bytes that has yet to be read."""
     if scope.http_version.startswith("2"):
         return False  # an HTTP/2 stream ends alone
     length = scope.headers.get("content-length")
     if length is None:
         return "transfer-encoding" in scope.headers
-    return not (length.isascii() and length.isdigit()) or int(length) > most
+    return not (length.isascii() and length.isdigit()) or int(length) > over
+
+
+async def _drained(protocol: HTTPProtocol, body: AsyncIterator[bytes] | None = None) -> bool:
+    """Read what is left of a body, by `body` where that is begun; return whether nothing is left."""
+    size = 0
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            body = body or aiter(protocol)
+            while size <= DRAINED_BYTES:
+                size += len(await anext(body))
+    except StopAsyncIteration:
+        return True
+    except CLOSED:
+        return True  # it was read whole, or the client is gone
+    except TimeoutError:
+        return False
+    return False
 
 
 def _headers(scope: Scope) -> list[tuple[str, str]]:

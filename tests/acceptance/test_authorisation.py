@@ -19,7 +19,7 @@ from twin.db.pool import conninfo
 
 ADMIN = re.compile(r"/v1/(keys|applications|audit|organisations)(/|$)")
 OPERATOR = "/v1/organisations"
-READING_POSTS = re.compile(r"/v1/(widgets/data$|grafana/)")
+READING_POSTS = re.compile(r"/v1/(widgets/data$|alerts/dry_run$|grafana/)")
 SESSION = "/v1/session"
 """A browser's own sign-in, with tests of its own."""
 STREAMS = {"/v1/stream"}
@@ -84,6 +84,7 @@ def things(server: RunningServer, admin: Ask) -> dict[str, Any]:
 def body_of(route: Route, ids: dict[str, Any]) -> Any:
     """A valid body; {} for what takes none."""
     source = {"datasource_id": ids["datasource_id"], "key": "a"}
+    rule = {"name": "x", "condition": "less_than", "threshold": -5, "severity": "info", **source}
     bodies: dict[str, Any] = {
         "/v1/keys": {"name": "x"},
         "/v1/applications": {"name": "x"},
@@ -92,12 +93,11 @@ def body_of(route: Route, ids: dict[str, Any]) -> Any:
         "/v1/datasources/{datasource_id}/keys": {"name": "x"},
         "/v1/widgets": {"type": "single", "title": "x", **source},
         "/v1/widgets/data": {"ids": [ids["widget_id"]]},
-        "/v1/alerts": {
-            "name": "x",
-            "condition": "less_than",
-            "threshold": -5,
-            "severity": "info",
-            **source,
+        "/v1/alerts": rule,
+        "/v1/alerts/dry_run": {
+            "rule": rule,
+            "from": "2026-01-01T00:00:00Z",
+            "to": "2026-01-01T01:00:00Z",
         },
         "/v1/alerts/{alert_id}/silence": {"until": FAR},
         "/v1/silences": {"alert_id": ids["alert_id"], "until": FAR},
@@ -133,7 +133,8 @@ def call(ask: Ask, route: Route, ids: dict[str, Any]) -> httpx.Response:
 
 def names_a_thing(route: Route) -> bool:
     """Whether a route speaks of one organisation's thing."""
-    return "{" in route[1] or (route[1] in ("/v1/alerts", "/v1/widgets") and route[0] == "POST")
+    naming = ("/v1/alerts", "/v1/alerts/dry_run", "/v1/widgets")
+    return "{" in route[1] or (route[1] in naming and route[0] == "POST")
 
 
 def mismatches(

@@ -11,6 +11,7 @@ import cramjam
 import httpx
 import pytest
 from support.exposition import eventually
+from support.pages import merged
 from support.prometheus import run_prometheus
 from support.server import Datasource, RunningServer
 from support.stored import NOTHING, learned, stored
@@ -74,14 +75,13 @@ def test_prometheus_writes_what_it_scrapes(
     base = f"instance=127.0.0.1:{target},job=plant"
     with run_prometheus(config, tmp_path):
         eventually(lambda: f"{base},site=north" in learned(datasource)[1], within_s=40)
-        eventually(lambda: learned(datasource)[2] >= 4)
-    held: dict[str, dict[str, Any]] = {}
-    for (device, _), values in stored(datasource).items():
-        held.setdefault(device, {}).update(values)
+        eventually(lambda: learned(datasource)[2] >= 4, within_s=40)
+        # A scrape that takes too long for its interval says 0.
+        eventually(lambda: merged(datasource)[f"{base},site=north"]["up"] == 1, within_s=40)
+    held = merged(datasource)
     assert held[f"{base},room=a,site=north"] == {"temperature": 21.5}
     assert f"{base},room=b,site=north" not in held
     assert held[f"{base},site=north"]["parts_total"] == 7
-    assert held[f"{base},site=north"]["up"] == 1
     assert (
         "remote_write"
         not in (tmp_path / "prometheus.log").read_text().replace("Starting WAL watcher", "")

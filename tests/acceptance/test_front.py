@@ -149,3 +149,37 @@ def test_past_the_bound_of_bytes_a_request_is_refused(database_url: str, kind: s
             answer = two.read()
             assert answer is not None
             assert answer.status == (200 if "json" in kind else 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [
+        ("{ingest}?delimiter=ab", "mine", 422),
+        ("{ingest}", "tfi_wrong", 401),
+        ("/v1/datasources", "wrong", 401),
+        ("/v1/nothing", "wrong", 404),
+    ],
+)
+def test_a_body_that_comes_after_its_refusal_was_decided(
+    server: RunningServer, path: str, key: str, status: int
+) -> None:
+    datasource = server.datasource()
+    body = b'{"name": "x"}'
+    head = request(
+        "POST",
+        path.format(ingest=urlsplit(datasource.url).path),
+        Authorization=datasource.key if key == "mine" else key,
+        Content_Type="text/csv" if "?" in path else "application/json",
+        Content_Length=str(len(body)),
+    )
+    with Wire(server.url) as wire:
+        for _ in range(20):
+            wire.send(request("GET", "/health"))  # from here on the server behind answers
+            health = wire.read()
+            assert health is not None
+            assert health.status == 200
+            wire.send(head)
+            wire.send(body)
+            answer = wire.read()
+            assert answer is not None
+            assert (answer.status, answer.headers.get("connection")) == (status, None)

@@ -15,6 +15,7 @@ import psutil
 import psycopg
 import pytest
 import zstandard
+from support.exposition import eventually
 from support.server import RunningServer, start_server
 from support.stored import NOTHING, learned, stored
 from support.wire import Wire, chunk, request
@@ -198,15 +199,20 @@ def test_the_buffer_is_bounded(database_url: str) -> None:
                 body = [{"ts": T0 + number * 100 + i, "a": i} for i in range(40)]
                 answers.append((number, datasource.post(body)))
 
+            def is_stuck() -> bool:
+                waiting = (
+                    "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'ingest_log'::regclass"
+                )
+                return blocker.execute(waiting).fetchone() is not None
+
             threads = [threading.Thread(target=post, args=(i,)) for i in range(1, 13)]
-            for thread in threads:
+            threads[0].start()
+            eventually(is_stuck)
+            for thread in threads[1:]:
                 thread.start()
-                time.sleep(0.05)
-            time.sleep(0.5)
-            refused = [answer for _, answer in answers]
             # One is being written, two wait (80 rows of 100).
-            assert len(refused) == 12 - 3
-            for answer in refused:
+            eventually(lambda: len(answers) == 12 - 3)
+            for _, answer in answers:
                 assert answer.status_code == 503
                 assert int(answer.headers["retry-after"]) == answer.json()["retry_after"]
                 assert answer.json()["error"] == "OVERLOADED"

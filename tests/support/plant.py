@@ -85,15 +85,14 @@ class Plant:
         await asyncio.to_thread(self._write, hook, self._rows(readings), before_commit)
 
     def _rows(self, readings: tuple[Reading, ...]) -> Rows:
-        rows = []
+        merged: dict[tuple[int, int], np.ndarray] = {}  # as the writer does: the later value wins
         for device, seconds, given in readings:
-            values = np.full(PAGE_SLOTS, np.nan)
+            place = self.schema.stream(device, 0), self.start_us + round(seconds * 1_000_000)
+            values = merged.setdefault(place, np.full(PAGE_SLOTS, np.nan))
             for key, value in given.items():
                 coded = self.schema.label_codes[value] if isinstance(value, str) else value
                 values[self.schema.keys[key].slot] = coded
-            stream = self.schema.stream(device, 0)
-            rows.append((stream, self.start_us + round(seconds * 1_000_000), values))
-        rows.sort(key=lambda row: row[:2])
+        rows = [(*place, values) for place, values in sorted(merged.items(), key=lambda m: m[0])]
         return Rows(
             np.array([row[0] for row in rows], np.int32),
             np.array([row[1] for row in rows], np.int64),
