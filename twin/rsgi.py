@@ -108,6 +108,9 @@ class _Bridge:
         self._has_body = _may_have_body(scope)
         self._start: tuple[int, Headers] = (500, [])
         self._stream: Any = None
+        self._left: int | None = None
+        """Bytes of a stream of announced length that are still to come. Granian takes it for ended,
+        and its client for gone, as soon as there are none."""
         self._is_over = asyncio.Event()
         behind_front = "/" in scope.client  # the path that the front bound its end to
         self._outflow = Outflow(scope.client if behind_front else _address(scope.client))
@@ -159,6 +162,7 @@ class _Bridge:
                 if not await _drained(self._protocol, self._body):
                     headers.append(_CLOSE)
             self._start = message["status"], headers
+            self._left = next((int(v) for k, v in headers if k.lower() == "content-length"), None)
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._stream is None and not more:
@@ -170,6 +174,8 @@ class _Bridge:
                 self._stream = self._protocol.response_stream(*self._start)
             if body:
                 await self._stream.send_bytes(bytes(body))
+                if self._left is not None:
+                    self._left -= len(body)
                 await self._outflow.room(len(body))
         except CLOSED as exc:
             raise OSError("the client is gone") from exc
@@ -179,7 +185,7 @@ class _Bridge:
 
     def close(self) -> None:
         """Cut a stream that did not come to its end."""
-        if self._stream is not None:
+        if self._stream is not None and self._left != 0:
             self._outflow.cut()
 
 

@@ -4,6 +4,7 @@ import io
 import zipfile
 from typing import Any
 
+import httpx
 import pytest
 from support.models import pack, triangle
 from support.server import RunningServer, start_server
@@ -63,6 +64,15 @@ def test_a_model_is_kept_shown_replaced_and_deleted(server: RunningServer) -> No
     assert [item["name"] for item in listed if item["id"] == asset["id"]] == ["fan"]
     assert server.delete(path).status_code == 204
     assert server.get(path).status_code == 404
+
+
+def test_a_large_model_comes_whole_to_everybody_who_asks(server: RunningServer) -> None:
+    """More than a socket holds: its end must not be taken for a client that is gone."""
+    content = pack({"asset": {"version": "2.0"}}, bytes(1_500_000))
+    url = server.url + upload(server, content)["url"]
+    for _ in range(40):
+        with httpx.Client(headers=server.auth, trust_env=False) as browser:
+            assert browser.get(url).content == content
 
 
 def test_the_same_content_twice_is_kept_once(server: RunningServer) -> None:
