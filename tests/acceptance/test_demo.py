@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,17 @@ class Demo:
         return answer.json()
 
     def widgets(self) -> dict[str, Any]:
-        ids = re.findall(r"/v1/widgets/([0-9a-f-]+)/data +# (\w+: .*)", self.printed())
-        return {title: self.get(f"/v1/widgets/{id_}/data") for id_, title in ids}
+        found = self.get("/v1/widgets?limit=100")["items"]
+        return {
+            f"{item['type']}: {item['title']}": self.get(f"/v1/widgets/{item['id']}/data")
+            for item in found
+        }
+
+    def viewer(self) -> tuple[str, dict[str, str]]:
+        """Return the scene's id and the header of the token that its printed address holds."""
+        found = re.search(r"/viewer/([0-9a-f-]{36})\?token=(tfv_\w+)", self.printed())
+        assert found is not None
+        return found[1], {"Authorization": f"Bearer {found[2]}"}
 
     def stop(self, signal_: signal.Signals = signal.SIGTERM) -> None:
         """Stop it; it must end well and leave no process."""
@@ -88,7 +98,7 @@ def demo(directory: Path, output: Path) -> Iterator[Demo]:
 def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> None:
     with demo(tmp_path / "data", tmp_path / "first.txt") as first:
         widgets = first.widgets()
-        assert len(widgets) == 8
+        assert len(widgets) == 19
         history = widgets["line: Pump vibration"]
         assert len(history["values"]) > 200, "an hour is there at the start"
         assert max(history["max"]) > 4.5 > min(history["values"])
@@ -109,12 +119,16 @@ def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> N
         first.wait_for("resolved critical Pump vibration too high")
         assert "signature verified" in first.printed()
         assert_only_what_was_meant(first)
+        assert_the_scene_is_whole(first)
         ids = ids_in(first)
         first.stop()
         assert first.printed().endswith("Stopped.\n")
 
     with demo(tmp_path / "data", tmp_path / "second.txt") as second:
         assert ids_in(second) == ids, "found again, not made again"
+        for kind, count in (("scenes", 1), ("assets", 8), ("widgets", 19), ("alerts", 1)):
+            assert second.get(f"/v1/{kind}")["total"] == count
+        assert_the_scene_is_whole(second)
         before = second.get("/v1/alerts/events")["total"]
         second.wait_for("ALERT    critical Pump vibration too high")
         assert second.get("/v1/alerts/events")["total"] > before
@@ -127,6 +141,24 @@ def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> N
     assert done.returncode == 1, "a set-up that fails ends the server too"
     assert "cannot be set up" in done.stderr
     assert "401" in done.stderr
+
+
+def assert_the_scene_is_whole(running: Demo) -> None:
+    """The printed token shows the page, the scene, each model and each widget."""
+    scene_id, auth = running.viewer()
+    with httpx.Client(base_url=running.url, headers=auth, trust_env=False) as browser:
+        scene = browser.get(f"/v1/scenes/{scene_id}").json()
+        assert scene["missing"] == {"asset_ids": [], "widget_ids": []}
+        assert [camera["name"] for camera in scene["cameras"]][:2] == ["Overview", "Pump"]
+        for asset in scene["assets"]:
+            assert len(browser.get(asset["url"]).content) == asset["size_bytes"]
+        ids = list({b["widget_id"] for node in scene["nodes"] for b in node["widgets"]})
+        answers = browser.post("/v1/widgets/data", json={"ids": ids}).json()["widgets"]
+        assert {answers[id_]["type"] for id_ in ids} == {"line", "bar", "single", "double"}
+        half_a_day_ago = datetime.now(UTC) - timedelta(hours=12)
+        past = browser.post("/v1/widgets/data", json={"ids": ids, "at": half_a_day_ago.isoformat()})
+        level = [a for a in past.json()["widgets"].values() if a["title"] == "Tank level"]
+        assert level[0]["value"] > 0
 
 
 def has_values(data: dict[str, Any]) -> bool:
@@ -146,7 +178,7 @@ def assert_only_what_was_meant(running: Demo) -> None:
 
 def ids_in(running: Demo) -> list[str]:
     """Return all ids and keys that were printed, in their order."""
-    return re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}|tfi?_[0-9a-z_]{60,}", running.printed())
+    return re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}|tf[iv]?_[0-9a-z_]{60,}", running.printed())
 
 
 def test_a_port_in_use_is_said_before_anything_is_made(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from twin.demo.history import HISTORY_S, STEP_S, past_requests
 from twin.demo.plant import seconds_to_alert
 from twin.demo.pump import CYCLE_S, VIBRATION_CLEAR, VIBRATION_LIMIT, readings
 
+DEVICES = ["tank-1", "pump-1", "motor-1", "valve-1", "conveyor-1"]
 NOON_S = 1_790_000_000.0
 
 
@@ -46,6 +49,7 @@ def test_a_clogged_strainer_is_seen_in_every_figure() -> None:
 
 def test_a_stopped_pump_moves_nothing() -> None:
     values = readings(88, NOON_S)
+    assert values["conveyor-1"] == {"rpm": 0.0, "speed": 0.0, "rate": 0.0, "running": False}
     assert values["pump-1"]["running"] is values["motor-1"]["running"] is False
     assert values["pump-1"]["flow"] == pytest.approx(0, abs=0.05)
     assert values["valve-1"]["state"] == "CLOSED"
@@ -69,7 +73,23 @@ def test_the_past_is_a_day_that_ends_before_now() -> None:
         assert all(len(column) == len(request["ts"]) for column in request["values"].values())
 
 
+def test_of_the_past_only_what_is_missing_is_told() -> None:
+    now_us = int(NOON_S) * 1_000_000
+    for missing_s, told in ((0, 0), (9, 0), (10, 1), (600, 60), (10 * HISTORY_S, 8640), (-5, 0)):
+        last_us = now_us - missing_s * 1_000_000
+        requests = past_requests(now_us, last_us)
+        assert {len(request["ts"]) for request in requests} == ({told} if told else set())
+        assert not told or requests[0]["ts"][0] == max(last_us, now_us - HISTORY_S * 1_000_000)
+
+
+def test_the_past_has_alerts_but_not_one_every_two_minutes() -> None:
+    (pump,) = (r for r in past_requests(int(NOON_S) * 1_000_000) if r["device"] == "pump-1")
+    high = [value > VIBRATION_LIMIT for value in pump["values"]["vibration"]]
+    rises = sum(now and not before for before, now in pairwise(high))
+    assert 24 <= rises <= 100
+
+
 def test_a_live_request_names_every_device_at_one_time() -> None:
     request = pump_request(5.0, 1_767_225_600_000_000)
-    assert [reading["device"] for reading in request] == ["tank-1", "pump-1", "motor-1", "valve-1"]
+    assert [reading["device"] for reading in request] == DEVICES
     assert {reading["ts"] for reading in request} == {"2026-01-01T00:00:00Z"}

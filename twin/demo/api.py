@@ -43,6 +43,10 @@ class Api:
         """Send a request and return the JSON of the answer."""
         return self._send(method, path, body, self._auth)
 
+    def upload(self, path: str, content: bytes, media_type: str) -> Any:
+        """Send a file and return the JSON of the answer."""
+        return self._send("POST", path, content, self._auth | {"Content-Type": media_type})
+
     def items(self, path: str) -> list[dict[str, Any]]:
         """Return all items of a paged list."""
         found: list[dict[str, Any]] = []
@@ -59,8 +63,9 @@ class Api:
         )
 
     def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
-        content = None if body is None else msgspec.json.encode(body)
-        headers = {**headers, "Content-Type": "application/json"}
+        is_file = isinstance(body, bytes)
+        content = body if is_file or body is None else msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json", **headers}
         try:
             response = self._client.request(method, path, content=content, headers=headers)
         except httpx.TransportError as exc:

@@ -17,6 +17,8 @@ def card(base_url: str, plant: Plant, state: State, directory: Path, alert_in_s:
     lines = [
         "",
         _heading(f"Twinfeed is running on {base_url}"),
+        f"  The plant in 3D    {base_url}/viewer/{plant.stage.scene_id}?token={plant.stage.token}",
+        f"  Console            {base_url}/  (sign in with the admin key)",
         f"  API documentation  {base_url}/docs",
         f"  Admin key          {state.admin_key}",
         f"  Data and keys      {directory} (keys in {FILE})",
@@ -50,12 +52,12 @@ def _commands(base_url: str, plant: Plant, state: State) -> list[str]:
         f"  curl {base_url}/ingest/{pump.id} -H 'Authorization: Bearer {pump.key}' "
         f"-H 'Content-Type: application/json' -d '{_READING}'",
     ]
-    for source in plant.sources.values():
-        lines += ["", f"  # widgets of '{source.name}'"]
-        lines += [
-            f'  curl -H "$K" {base_url}/v1/widgets/{id_}/data   # {type_}: {title}'
-            for type_, title, id_ in source.widgets
-        ]
+    lines += ["", "  # a widget of each type; all of them: /v1/widgets"]
+    of_type = {type_: (title, id_) for type_, title, id_ in reversed(pump.widgets)}
+    lines += [
+        f'  curl -H "$K" {base_url}/v1/widgets/{id_}/data   # {type_}: {title}'
+        for type_, (title, id_) in sorted(of_type.items())
+    ]
     line = f"{base_url}/v1/data/line?datasource_id={pump.id}&key=pressure&device=pump-1&range=10m"
     return [
         *lines,

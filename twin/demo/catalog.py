@@ -33,7 +33,7 @@ DATASOURCES: dict[str, dict[str, Any]] = {
         ),
     },
     PUMP_LINE: {
-        "description": "A simulated tank, pump, motor and valve. The strainer clogs in cycles.",
+        "description": "A simulated tank, pump, valve and conveyor. The strainer clogs in cycles.",
         "data_keys": [
             *_keys(
                 flow="m³/h",
@@ -44,12 +44,35 @@ DATASOURCES: dict[str, dict[str, Any]] = {
                 current="A",
                 level="%",
                 position="%",
+                speed="m/min",
+                rate="1/h",
             ),
             {"key": "state", "kind": "text"},
             {"key": "running", "kind": "boolean"},
         ],
     },
 }
+
+_LIVE = {"stale_seconds": 10}
+
+
+def _single(title: str, device: str, key: str) -> dict[str, Any]:
+    return {"type": "single", "title": title, "device": device, "key": key, **_LIVE}
+
+
+def _double(title: str, device: str, primary: str, secondary: str) -> dict[str, Any]:
+    keys = {"primary_key": primary, "secondary_key": secondary}
+    return {"type": "double", "title": title, "device": device, **keys}
+
+
+def _line(title: str, device: str, key: str, range_: str) -> dict[str, Any]:
+    return {"type": "line", "title": title, "device": device, "key": key, "range": range_}
+
+
+def _hourly(title: str, device: str, key: str) -> dict[str, Any]:
+    by_hour = {"agg": "avg", "range": "24h", "bucket": "1h"}
+    return {"type": "bar", "title": title, "device": device, "key": key, **by_hour}
+
 
 WIDGETS: dict[str, list[dict[str, Any]]] = {
     MACHINE: [
@@ -62,7 +85,7 @@ WIDGETS: dict[str, list[dict[str, Any]]] = {
             "range": "15m",
             "bucket": "1m",
         },
-        {"type": "single", "title": "Memory", "key": "memory.percent", "stale_seconds": 10},
+        {"type": "single", "title": "Memory", "key": "memory.percent", **_LIVE},
         {
             "type": "double",
             "title": "Network",
@@ -71,42 +94,27 @@ WIDGETS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     PUMP_LINE: [
-        {
-            "type": "line",
-            "title": "Pump vibration",
-            "key": "vibration",
-            "device": "pump-1",
-            "range": "1h",
-        },
-        {
-            "type": "bar",
-            "title": "Pump flow per hour",
-            "key": "flow",
-            "device": "pump-1",
-            "agg": "avg",
-            "range": "24h",
-            "bucket": "1h",
-        },
-        {
-            "type": "single",
-            "title": "Pump state",
-            "key": "state",
-            "device": "pump-1",
-            "stale_seconds": 10,
-        },
-        {
-            "type": "double",
-            "title": "Motor",
-            "device": "motor-1",
-            "primary_key": "rpm",
-            "secondary_key": "current",
-        },
+        _line("Pump vibration", "pump-1", "vibration", "1h"),
+        _hourly("Pump flow per hour", "pump-1", "flow"),
+        _single("Pump state", "pump-1", "state"),
+        _double("Motor", "motor-1", "rpm", "current"),
+        _single("Vibration now", "pump-1", "vibration"),
+        _single("Pump flow", "pump-1", "flow"),
+        _single("Pump pressure", "pump-1", "pressure"),
+        _single("Motor speed", "motor-1", "rpm"),
+        _single("Motor temperature", "motor-1", "temperature"),
+        _single("Tank level", "tank-1", "level"),
+        _line("Level over the day", "tank-1", "level", "24h"),
+        _single("Valve position", "valve-1", "position"),
+        _double("Conveyor", "conveyor-1", "speed", "rate"),
+        _single("Conveyor speed", "conveyor-1", "rpm"),
+        _hourly("Canisters per hour", "conveyor-1", "rate"),
     ],
 }
 
 
-def alert(datasource_id: str, webhook_id: str) -> dict[str, Any]:
-    """Return the rule that the clogging strainer trips."""
+def alert(datasource_id: str) -> dict[str, Any]:
+    """Return the rule that the clogging strainer trips, which tells nobody yet."""
     return {
         "name": ALERT,
         "datasource_id": datasource_id,
@@ -119,5 +127,4 @@ def alert(datasource_id: str, webhook_id: str) -> dict[str, Any]:
         "widget_color": "#d93025",
         "material_color": "#ff3b30",
         "icon": "vibration",
-        "webhooks": [webhook_id],
     }

@@ -1,4 +1,4 @@
-"""A pump line as a pure function of time: tank → pump, driven by a motor → valve.
+"""A pump line as a pure function of time: tank → pump, driven by a motor → valve → filler.
 
 A strainer clogs over each cycle: flow and pressure fall, the pump cavitates and vibrates; then the
 pump stops, the strainer is flushed, and the cycle begins anew. The same times give the same values.
@@ -30,6 +30,11 @@ _RATED_RPM = 1478.0
 _RATED_KW = 4.2
 _A_PER_KW = 1.7
 """Three phases of 400 V at a power factor of 0.85."""
+_CANISTER_M3 = 0.06
+_CANISTERS_APART_M = 0.62
+_ROLLER_M = 0.09
+_FILLING_FROM = 2.0
+"""m³/h: less than this is a drip."""
 _HEATING_S = (0.0, 8.0, 16.0, 24.0, 32.0, 40.0)
 """A casing's temperature follows the mean of the power over about this time."""
 
@@ -77,6 +82,19 @@ def readings(since_s: float, clock_s: float) -> Readings:
             "position": _round(valve if running else 0.0),
             "state": "OPEN" if running else "CLOSED",
         },
+        "conveyor-1": _conveyor(flow),
+    }
+
+
+def _conveyor(flow: float) -> dict[str, Value]:
+    """Return how a conveyor keeps up with a filler: each canister waits until it is full."""
+    filled = flow / _CANISTER_M3 if flow > _FILLING_FROM else 0.0
+    metres_min = filled * _CANISTERS_APART_M / 60.0
+    return {
+        "rpm": _round(metres_min / (math.pi * _ROLLER_M)),
+        "speed": _round(metres_min),
+        "rate": _round(filled),
+        "running": filled > 0.0,
     }
 
 

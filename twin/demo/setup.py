@@ -1,13 +1,16 @@
 """Makes the sample plant through HTTP, or finds what an earlier start made."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from twin.clock import to_us
 from twin.demo.api import Api
 from twin.demo.catalog import ALERT, DATASOURCES, PUMP_LINE, WEBHOOK, WIDGETS, alert
 from twin.demo.history import past_requests
+from twin.demo.stage import Stage, set_stage
 from twin.demo.state import State, save_state
 
 
@@ -26,12 +29,14 @@ class Plant(msgspec.Struct, frozen=True):
     sources: dict[str, Source]
     alert_id: str
     webhook_id: str
+    stage: Stage
 
 
 def set_up(api: Api, directory: Path, state: State, webhook_url: str, now_us: int) -> Plant:
     """Return the plant, with whatever was missing created. Raises DemoFailed.
 
-    The past is stored before the alert rule exists: it would fire for every cycle of a day.
+    The past is stored while the alert rule tells nobody: it fires for every cycle of a day, which
+    is worth seeing, not reading.
     """
     existing = {item["name"]: item["id"] for item in api.items("/v1/datasources")}
     sources = {}
@@ -40,11 +45,21 @@ def set_up(api: Api, directory: Path, state: State, webhook_url: str, now_us: in
         save_state(directory, state)
         sources[name] = Source(name, id_, key, _widgets(api, id_, WIDGETS[name]))
     pump = sources[PUMP_LINE]
-    if api.call("GET", f"/v1/datasources/{pump.id}")["readings_total"] == 0:
-        for request in past_requests(now_us):
-            api.ingest(pump.id, pump.key, request)
+    alert_id = _alert(api, pump.id)
+    _store_past(api, pump, now_us)
     webhook_id = _webhook(api, webhook_url, state.webhook_secret)
-    return Plant(sources, _alert(api, pump.id, webhook_id), webhook_id)
+    api.call("PATCH", f"/v1/alerts/{alert_id}", {"webhooks": [webhook_id]})
+    titles = {title: id_ for source in sources.values() for _, title, id_ in source.widgets}
+    stage = set_stage(api, state, titles)
+    save_state(directory, state)
+    return Plant(sources, alert_id, webhook_id, stage)
+
+
+def _store_past(api: Api, pump: Source, now_us: int) -> None:
+    """Store the day before now, or as much of it as an earlier run has left out."""
+    last = api.call("GET", f"/v1/datasources/{pump.id}")["last_reading_at"]
+    for request in past_requests(now_us, to_us(datetime.fromisoformat(last)) if last else None):
+        api.ingest(pump.id, pump.key, request)
 
 
 def _datasource(
@@ -88,8 +103,10 @@ def _webhook(api: Api, url: str, secret: str) -> str:
     return str(made["id"])
 
 
-def _alert(api: Api, datasource_id: str, webhook_id: str) -> str:
+def _alert(api: Api, datasource_id: str) -> str:
+    """Return the id of the rule, which tells nobody when this returns."""
     for item in api.items("/v1/alerts"):
         if item["name"] == ALERT and item["datasource_id"] == datasource_id:
+            api.call("PATCH", f"/v1/alerts/{item['id']}", {"webhooks": []})
             return str(item["id"])
-    return str(api.call("POST", "/v1/alerts", alert(datasource_id, webhook_id))["id"])
+    return str(api.call("POST", "/v1/alerts", alert(datasource_id))["id"])

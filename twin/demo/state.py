@@ -17,11 +17,19 @@ FILE = "demo.json"
 
 
 class State(msgspec.Struct):
-    """Secrets of a demo. `ingest_keys` are by datasource id."""
+    """Secrets of a demo. `ingest_keys` are by datasource id, `view_tokens` by scene id."""
 
     admin_key: str
     webhook_secret: str
     ingest_keys: dict[str, str] = {}
+    view_tokens: dict[str, "Token"] = {}
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A view token: its public id, and the secret that a browser is given."""
+
+    token_id: str
+    secret: str
 
 
 def open_state(directory: Path, admin_key: str | None) -> State:

@@ -1,0 +1,26 @@
+"""The surfaces of the plant, in the colours that such machines are painted in."""
+
+from twin.demo.model.gltf import Material
+
+STEEL = Material("Stainless steel", "#c3c9ce", metallic=0.75, roughness=0.34)
+BRIGHT = Material("Ground steel", "#dfe3e6", metallic=0.8, roughness=0.22)
+DARK_STEEL = Material("Dark steel", "#4b5258", metallic=0.6, roughness=0.45)
+IRON = Material("Frame", "#39424a", metallic=0.25, roughness=0.6)
+BLUE = Material("Pump blue", "#1c5d99", metallic=0.1, roughness=0.38)
+GREY_BLUE = Material("Motor grey", "#5d7486", metallic=0.15, roughness=0.42)
+PIPE = Material("Water pipe", "#3c8a78", metallic=0.15, roughness=0.4)
+CABINET = Material("Light grey RAL 7035", "#d3d6d2", metallic=0.05, roughness=0.5)
+PLINTH = Material("Plinth", "#2f353a", metallic=0.1, roughness=0.7)
+RUBBER = Material("Rubber", "#1d2124", metallic=0.0, roughness=0.85)
+RED = Material("Signal red", "#b8252b", metallic=0.05, roughness=0.4)
+YELLOW = Material("Safety yellow", "#f2b705", metallic=0.05, roughness=0.45)
+ORANGE = Material("Coupling guard", "#ef7d1a", metallic=0.05, roughness=0.5)
+CONCRETE = Material("Concrete", "#9a9c98", metallic=0.0, roughness=0.95)
+GLASS = Material("Glass", "#cfe8f2", metallic=0.0, roughness=0.08, opacity=0.28)
+WATER = Material("Water", "#2f9bd8", metallic=0.0, roughness=0.15)
+SCREEN = Material("Screen", "#12507c", metallic=0.0, roughness=0.3, glow=True)
+LABEL = Material("Label", "#f4f6f7", metallic=0.0, roughness=0.6)
+CANISTER = Material("Canister", "#2b6fb3", metallic=0.0, roughness=0.5)
+LAMP_GREEN = Material("Lamp green", "#1f7a45", metallic=0.0, roughness=0.25)
+LAMP_AMBER = Material("Lamp amber", "#9a6a12", metallic=0.0, roughness=0.25)
+LAMP_RED = Material("Lamp red", "#7c2323", metallic=0.0, roughness=0.25)
