@@ -6,15 +6,25 @@ import icon from "../icon.svg";
 import { switchTheme, theme } from "../shared/theme";
 import { Badge, Fault, Head, Loading } from "./kit/basics";
 import { asFault } from "./kit/load";
+import { Alerts } from "./pages/alerts";
 import { Datasources } from "./pages/datasources";
+import { Keys } from "./pages/keys";
 import { Overview } from "./pages/overview";
+import { Scenes } from "./pages/scenes";
 import { SignIn } from "./pages/sign-in";
+import { Webhooks } from "./pages/webhooks";
+import { Widgets } from "./pages/widgets";
 import { route, to } from "./router";
 import { findSession, session, signOut } from "./session";
 
 const PAGES: [name: string, label: string, page: (props: { rest: string[] }) => ComponentChildren][] = [
   ["", "Overview", Overview],
   ["datasources", "Datasources", Datasources],
+  ["widgets", "Widgets", Widgets],
+  ["alerts", "Alerts", Alerts],
+  ["webhooks", "Webhooks", Webhooks],
+  ["scenes", "Scenes", Scenes],
+  ["keys", "Keys", Keys],
 ];
 
 export function App() {

@@ -22,7 +22,7 @@ interface Look {
   readings: number | null;
 }
 
-const EVERY_MS = 5000;
+const EVERY_MS = 10_000;
 
 async function metricsText(): Promise<string | null> {
   try {
