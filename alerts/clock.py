@@ -6,57 +6,46 @@ as they are in the database then: it happens once, whoever is first.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
 import psycopg
-from psycopg import sql
+import structlog
 
 from alerts.calendar import read_clock
-from alerts.held import Change, Outcome, Prepared, transition_of
-from alerts.judge import LONG_AGO, NORMAL, SCHEDULE_ENDED, Level, State, Step
+from alerts.faults import find_faulty
+from alerts.held import Change, Held, Outcome, Prepared, prepare, transition_of
+from alerts.judge import SCHEDULE_ENDED, Level, State, Step
 from alerts.keeper import Keeper
 from alerts.known import KNOWN_FOR_US
-from alerts.quiet import NO_DATA, stored_states
+from alerts.quiet import stored_states
 from alerts.record import Rule
-from alerts.rules import Schedule
-from alerts.states import state_key
-from twin.clock import now_us, to_datetime
+from alerts.silent import Watch, find_silences, newest, next_us, unheld, watched
+from twin.clock import now_us
 from twin.db.pool import Connection, conninfo
 from twin.db.queries import load
 from twin.ground import Ground
 from twin.jobs import Job
+from twin.schema import DatasourceSchema
 
 INTERVAL_S = 1.0
 """A silence is told at most this much late, and what the database needs to find it."""
 
 _RUNNING = (Level.PENDING, Level.FIRING)
 
-
-class Watched(msgspec.Struct, frozen=True):
-    """A device that a no_data rule watches; stream_id: of the key's page, 0 = none yet."""
-
-    rule: Rule
-    device: str
-    device_id: int
-    stream_id: int
-    column: int
-
-    @property
-    def name(self) -> tuple[int, int, str]:
-        """What tells it from others, and from what the rule asked before."""
-        return self.rule.rule_no, self.rule.revision, self.device
+log = structlog.get_logger("alerts.clock")
 
 
 class Due(msgspec.Struct):
     """When a datasource has to be looked at next, while its alerts have this version.
 
-    later_us: by rule, its revision and device: before that moment it cannot be silent.
+    watch: what no_data rules watch, as it was left.
     """
 
     version: int
     at_us: int
-    later_us: dict[tuple[int, int, str], int]
+    watch: Watch | None
 
 
 class AlertClock:
@@ -94,67 +83,69 @@ class AlertClock:
         schemas = self._keeper.schemas(nos)
         with psycopg.connect(info, autocommit=True) as conn:
             for no in sorted(schemas):
-                with conn.transaction():
-                    self._keeper.lock(conn, [no])
-                    prepared = self._keeper.prepared(schemas[no])
-                    outcome = self._outcome(conn, prepared, now)
-                    done = self._keeper.write(conn, {no: outcome}) if outcome.changes else None
-                if done is not None:
-                    done()
+                try:
+                    self._judge_one(conn, schemas[no], now)
+                except psycopg.Error:
+                    raise
+                except Exception:  # of one datasource: the others have a clock too
+                    log.exception("alert clock", datasource_no=no)
+                    self._disable(conn, schemas[no], now)
 
-    def _outcome(self, conn: Connection, prepared: Prepared, now: int) -> Outcome:
+    def _judge_one(self, conn: Connection, schema: DatasourceSchema, now: int) -> None:
+        done = None
+        with conn.transaction():
+            self._keeper.lock(conn, [schema.no])
+            outcome, due = self._outcome(conn, self._keeper.prepared(schema), now)
+            if outcome.changes:
+                done = self._keeper.write(conn, {schema.no: outcome}, {})
+        self._due[schema.no] = due
+        if done is not None:
+            done()
+
+    def _disable(self, conn: Connection, schema: DatasourceSchema, now: int) -> None:
+        """Disable the rules that raise by themselves."""
+        with conn.transaction():
+            self._keeper.lock(conn, [schema.no])
+            held = self._keeper.held(schema.no)
+            faulty = {} if held is None else find_faulty(held, partial(_try, schema, now))
+            done = self._keeper.disable(conn, schema.no, faulty) if faulty else None
+        if done is not None:
+            done()
+
+    def _outcome(self, conn: Connection, prepared: Prepared, now: int) -> tuple[Outcome, Due]:
         outcome = Outcome([], {})
         last = self._due.get(prepared.schema.no)
-        due = Due(prepared.held.version, now + KNOWN_FOR_US, last.later_us if last else {})
+        due = Due(prepared.held.version, now + KNOWN_FOR_US, last.watch if last else None)
         _end_schedules(prepared, now, outcome, due)
         self._find_silent(conn, prepared, now, outcome, due)
-        self._due[prepared.schema.no] = due
-        return outcome
+        return outcome, due
 
     def _find_silent(
         self, conn: Connection, prepared: Prepared, now: int, outcome: Outcome, due: Due
     ) -> None:
-        later_us, due.later_us = due.later_us, {}
-        watched = []
-        for one in _watched(prepared):
-            if (at_us := later_us.get(one.name, now)) > now:
-                due.later_us[one.name] = at_us
-                due.at_us = min(due.at_us, at_us)
-            else:
-                watched.append(one)
-        stored = stored_states(conn, [(w.rule, w.device) for w in watched if not w.device_id])
-        newest = _newest(conn, watched, now)
-        for one in watched:
-            before = prepared.held.states.get(state_key(one.rule.rule_no, one.device_id))
-            if before is None:
-                before = stored.get((one.rule.rule_no, one.device), NORMAL)
-            newest_us = newest.get((one.stream_id, one.column), LONG_AGO)
-            self._judge_silence(one, before, newest_us, now, outcome, due)
-
-    def _judge_silence(
-        self, one: Watched, before: State, newest_us: int, now: int, outcome: Outcome, due: Due
-    ) -> None:
-        silence_us = one.rule.definition.spec.silence_us
-        schedule = one.rule.definition.spec.schedule
-        begun_us, is_open = _opened(schedule, now)
-        since_us = max(newest_us, one.rule.asked_us, self._started_us, begun_us) + silence_us
-        key = state_key(one.rule.rule_no, one.device_id)
-        if before.level is Level.FIRING:
-            _wait(due, one, now + silence_us)
-            if newest_us > now - silence_us:
-                step = Step(before, Level.NORMAL, newest_us, None)
-                _add(outcome, key, one.rule, one.device, step)
-        elif before.level is Level.NORMAL and is_open:
-            if since_us <= now:
-                step = Step(before, Level.FIRING, since_us, None, reason=NO_DATA)
-                _add(outcome, key, one.rule, one.device, step)
-            else:
-                _wait(due, one, since_us)
+        if not prepared.plan.silence_us.any():
+            due.watch = None
+            return
+        watch = watched(prepared, due.watch)
+        look = np.flatnonzero(watch.later_us <= now)
+        asked = unheld(prepared, watch, look)
+        found = stored_states(conn, list(asked.values()))
+        names = {at: (rule.rule_no, device) for at, (rule, device) in asked.items()}
+        stored = {at: found[name] for at, name in names.items() if name in found}
+        newest_us = newest(conn, prepared, watch, look, now)
+        due.watch, silences = find_silences(
+            prepared, watch, look, newest_us, now, started_us=self._started_us, stored=stored
+        )
+        due.at_us = min(due.at_us, next_us(due.watch, now))
+        for one in silences:
+            _add(outcome, one.key, one.rule, one.device, one.step)
 
 
-def _wait(due: Due, one: Watched, at_us: int) -> None:
-    due.later_us[one.name] = at_us
-    due.at_us = min(due.at_us, at_us)
+def _try(schema: DatasourceSchema, now: int, held: Held) -> None:
+    prepared = prepare(held, schema)
+    _end_schedules(prepared, now, Outcome([], {}), Due(0, now, None))
+    if prepared.plan.silence_us.any():
+        watched(prepared, None)
 
 
 def _add(outcome: Outcome, key: int, rule: Rule, device: str, step: Step) -> None:
@@ -163,14 +154,6 @@ def _add(outcome: Outcome, key: int, rule: Rule, device: str, step: Step) -> Non
     # Devices without a stream have no number: any that is the rule's own and no device's will do.
     place = key if key & 0xFFFFFFFF else -len(outcome.changes) - 1
     outcome.changes[place] = Change(rule, device, state)
-
-
-def _opened(schedule: Schedule | None, now: int) -> tuple[int, bool]:
-    """Return since when a schedule is open, and whether it is."""
-    if schedule is None:
-        return LONG_AGO, True
-    read = read_clock(schedule, np.array([now], np.int64))
-    return int(read.began_us[0]), bool(read.is_open[0])
 
 
 def _end_schedules(prepared: Prepared, now: int, outcome: Outcome, due: Due) -> None:
@@ -193,50 +176,3 @@ def _end_schedules(prepared: Prepared, now: int, outcome: Outcome, due: Due) -> 
         device = prepared.schema.streams[device_id][0]
         step = Step(state, Level.NORMAL, ended[schedule], None, reason=SCHEDULE_ENDED)
         _add(outcome, key, prepared.held.rules[place], device, step)
-
-
-def _watched(prepared: Prepared) -> list[Watched]:
-    """Return the devices that no_data rules watch: those with a state, and those named."""
-    rules = {
-        rule.rule_no: rule
-        for rule in prepared.held.rules
-        if rule.definition.spec.condition == "no_data"
-    }
-    table = prepared.held.states.table()
-    mine = np.isin(table["key"] >> 32, list(rules))
-    found = [
-        (rules[key >> 32], prepared.schema.streams[key & 0xFFFFFFFF][0])
-        for key in table["key"][mine].tolist()
-    ]
-    named = [(r, r.definition.device) for r in rules.values() if r.definition.device is not None]
-    pairs = {(rule.rule_no, device): (rule, device) for rule, device in [*found, *named]}
-    return [_placed(prepared, rule, device) for rule, device in pairs.values()]
-
-
-def _placed(prepared: Prepared, rule: Rule, device: str) -> Watched:
-    slot = prepared.view.slots.get(rule.definition.key)
-    page, column = (0, 0) if slot is None else divmod(slot, 16)
-    stream_id = 0 if slot is None else prepared.view.stream(device, page)
-    return Watched(rule, device, prepared.view.stream(device, 0), stream_id, column)
-
-
-def _newest(conn: Connection, watched: Sequence[Watched], now: int) -> dict[tuple[int, int], int]:
-    """Return the newest reading by (stream, column) that is at most the threshold ahead of now."""
-    by_column: dict[int, dict[int, int]] = {}
-    for one in watched:
-        if one.stream_id:
-            until = now + one.rule.definition.spec.silence_us
-            streams = by_column.setdefault(one.column, {})
-            streams[one.stream_id] = max(until, streams.get(one.stream_id, until))
-    found = {}
-    text = load("alerts", "clock")["newest"].decode()
-    for column, streams in by_column.items():
-        query = sql.SQL(text).format(column=sql.Identifier(f"v{column}"))
-        values = {
-            "streams": list(streams),
-            "until": [to_datetime(us) for us in streams.values()],
-            "lowest": to_datetime(now - KNOWN_FOR_US),
-        }
-        for stream_id, ts_us in conn.execute(query, values):
-            found[stream_id, column] = ts_us
-    return found

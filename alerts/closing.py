@@ -20,7 +20,6 @@ from twin.clock import now_us
 from twin.db.pool import AsyncConnection
 from twin.db.queries import load
 from twin.ground import Ground
-from twin.jobs import Job
 from twin.schema import DatasourceSchema
 
 RULE_CHANGED = "rule changed"
@@ -56,18 +55,39 @@ async def close(
 ) -> None:
     """Take all states of rules back to normal and record it. The caller holds the lock."""
     sql = load("alerts", "rules")
+    numbers = [rule.rule_no for rule in rules]
+    cursor = await conn.execute(sql["open_states"], [numbers])
+    ending = Ending(reason, at_us, external_url)
+    await end(conn, rules, await cursor.fetchall(), ending, schema)
+    await conn.execute(sql["forget_states"], [numbers])
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Why and when states end, and the base of the links in what is told."""
+
+    reason: str
+    at_us: int
+    external_url: str
+
+
+async def end(
+    conn: AsyncConnection,
+    rules: Sequence[Rule],
+    states: Sequence[Sequence[Any]],
+    ending: Ending,
+    schema: DatasourceSchema | None,
+) -> None:
+    """Record and tell that states end: rows as of the query `open_states`."""
     by_no = {rule.rule_no: rule for rule in rules}
-    cursor = await conn.execute(sql["open_states"], [list(by_no)])
     transitions = []
-    for rule_no, device, *stored in await cursor.fetchall():
+    for rule_no, device, *stored in states:
         rule = by_no[rule_no]
         before = _state(rule, stored)
-        step = Step(before, Level.NORMAL, at_us, before.value, reason=reason)
+        step = Step(before, Level.NORMAL, ending.at_us, before.value, reason=ending.reason)
         shown = _shown(rule, schema, before.value)
         transitions.append(transition_of(rule, device, step, shown))
-    for query, values in history(transitions) + notices(transitions, external_url):
+    for query, values in history(transitions) + notices(transitions, ending.external_url):
         await conn.execute(query, values)
-    await conn.execute(sql["forget_states"], [list(by_no)])
 
 
 def _state(rule: Rule, stored: Sequence[Any]) -> State:
@@ -104,13 +124,18 @@ def _shown(rule: Rule, schema: DatasourceSchema | None, value: float | None) -> 
     return value if kind_of(rule.definition.spec.threshold) == "number" else None
 
 
+async def rules_of(conn: AsyncConnection, no: int) -> list[Rule]:
+    """Return all rules of a datasource."""
+    cursor = await conn.execute(load("alerts", "rules")["rules_of_datasource"], [no])
+    return [Rule.from_row(row) for row in await cursor.fetchall()]
+
+
 async def close_datasource(
     conn: AsyncConnection, no: int, *, at_us: int, external_url: str
 ) -> None:
     """End all alerts of a datasource that is being deleted, in the caller's transaction."""
     await lock(conn, no)
-    cursor = await conn.execute(load("alerts", "rules")["rules_of_datasource"], [no])
-    rules = [Rule.from_row(row) for row in await cursor.fetchall()]
+    rules = await rules_of(conn, no)
     if rules:
         await close(conn, rules, DATASOURCE_DELETED, at_us=at_us, external_url=external_url)
         await bump(conn, [no])
@@ -138,11 +163,3 @@ async def prune(ground: Ground) -> None:
         await conn.execute(sql["prune_events"], [KEEP_EVENTS_DAYS])
         await conn.execute(load("alerts", "silences")["prune_silences"], [KEEP_DELIVERIES_DAYS])
         await conn.execute(load("alerts", "notices")["forget_told"])
-
-
-def jobs() -> list[Job]:
-    """Return the background jobs of the alerts."""
-    return [
-        Job("alerts of deleted datasources", 5.0, close_deleted),
-        Job("old deliveries and alert history", 3600.0, prune),
-    ]

@@ -14,7 +14,7 @@ from alerts.judge import LONG_AGO, NORMAL, Candidate, Ints, Level, State, Step, 
 from alerts.known import Known
 from alerts.plan import Plan, Schema, make_plan
 from alerts.rates import read_rates
-from alerts.record import Rule, Transition
+from alerts.record import MAX_ERROR_LENGTH, Rule, Transition
 from alerts.states import States, state_key
 from alerts.words import Value
 from twin.batch import Int32s, Int64s, Rows
@@ -27,7 +27,7 @@ class Held(msgspec.Struct, frozen=True):
     """Rules and states of one datasource at a version of theirs.
 
     cell: the shared version by which a worker without rules here notices new ones; owner: the
-    worker whose memory of newest readings holds.
+    worker whose memory of newest readings holds; removals: how often readings were deleted.
     """
 
     version: int
@@ -35,6 +35,7 @@ class Held(msgspec.Struct, frozen=True):
     owner: int | None
     rules: list[Rule]
     states: States
+    removals: int = 0
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ def active_states(plan: Plan, states: States, rule_no: Int64s, view: Schema) -> 
     place = np.minimum(np.searchsorted(rule_no, number), max(len(rule_no) - 1, 0))
     mine = rule_no[place] == number if len(rule_no) else np.zeros(len(table), np.bool_)
     table, place, device = table[mine], place[mine], device[mine]
-    stream = _streams(plan.page[place], device, view)
+    stream = streams_of(plan.page[place], device, view)
     key = place.astype(np.int64) << 32 | stream
     order = np.argsort(key[stream > 0], kind="stable")
     kept = np.flatnonzero(stream > 0)[order]
@@ -110,7 +111,7 @@ def active_states(plan: Plan, states: States, rule_no: Int64s, view: Schema) -> 
     )
 
 
-def _streams(page: Ints, device: Int32s, view: Schema) -> Int32s:
+def streams_of(page: Ints, device: Int32s, view: Schema) -> Int32s:
     """Return the streams of devices' pages, 0 where there is none."""
     stream = device.copy()
     if page.any():
@@ -203,12 +204,17 @@ def settle(
 
 def _disable(outcome: Outcome, suspect: Suspect, before: State, exc: Exception) -> None:
     ts_us = int(suspect.candidate.ts_us[-1])
-    error = f"{type(exc).__name__}: {exc}"[:200]
+    error = described(exc)
     state = State(Level.DISABLED, ts_us, ts_us)
     outcome.changes[suspect.key] = Change(suspect.rule, suspect.device, state, error)
     if before.level in (Level.PENDING, Level.FIRING):
         step = Step(before, Level.NORMAL, ts_us, None, reason=RULE_FAILED)
         outcome.transitions.append(transition_of(suspect.rule, suspect.device, step, None))
+
+
+def described(exc: Exception) -> str:
+    """Return what is shown of an exception."""
+    return f"{type(exc).__name__}: {exc}"[:MAX_ERROR_LENGTH]
 
 
 def _transition(schema: DatasourceSchema, suspect: Suspect, step: Step) -> Transition:

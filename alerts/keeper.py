@@ -17,6 +17,7 @@ from alerts.judge import Level
 from alerts.notices import notices
 from alerts.record import (
     LOCK_CLASS,
+    RULES_STEP,
     STATES_STEP,
     Rule,
     Transition,
@@ -67,6 +68,11 @@ class Keeper:
             return True
         return held.cell != self._cell(no)
 
+    def is_current(self, no: int) -> bool:
+        """Return whether what is held of a datasource is the newest, as far as is known here."""
+        held = self._held.get(no)
+        return held is not None and self._ground.notifier.connected and held.cell == self._cell(no)
+
     def schemas(self, nos: Iterable[int]) -> dict[int, DatasourceSchema]:
         """Return the schemas of datasources that still exist. Before any lock is taken."""
         found = {}
@@ -91,11 +97,12 @@ class Keeper:
         conn.execute(self._sql["lock_datasources"], {"lock_class": LOCK_CLASS, "nos": list(nos)})
         cells = {no: self._cell(no) for no in nos}
         found = conn.execute(self._sql["versions"], {"nos": list(nos)}).fetchall()
-        for no, version, owner in found:
+        for no, version, owner, removals in found:
             held = self._held.get(no)
             if held is None or held.version != version:
                 held = self._reloaded(conn, held, no, version, cells[no])
-            self._adopt(no, msgspec.structs.replace(held, cell=cells[no], owner=owner))
+            now = {"cell": cells[no], "owner": owner, "removals": removals}
+            self._adopt(no, msgspec.structs.replace(held, **now))
 
     def prepared(self, schema: DatasourceSchema) -> Prepared:
         """Return the rules and states of a locked datasource, laid out for its schema."""
@@ -111,8 +118,30 @@ class Keeper:
         self._prepared[schema.no] = prepared
         return prepared
 
-    def write(self, conn: Connection, outcomes: Mapping[int, Outcome]) -> Callable[[], None]:
-        """Write what batches caused, by datasource; return what to do once that is committed."""
+    def disable(self, conn: Connection, no: int, faulty: Mapping[int, str]) -> Callable[[], None]:
+        """Disable rules of a locked datasource until they are changed, given what they raised.
+
+        Returns what to do once that is committed.
+        """
+        count = self._disable(conn, faulty)
+        conn.execute(self._sql["bump_versions"], {"nos": [no], "step": RULES_STEP})
+        return partial(self._disabled, no, count)
+
+    def _disable(self, conn: Connection, faulty: Mapping[int, str]) -> int:
+        values = {"rules": list(faulty), "errors": list(faulty.values())}
+        return len(conn.execute(self._sql["disable_rules"], values).fetchall())
+
+    def _disabled(self, no: int, count: int) -> None:
+        ALERT_RULE_FAILURES.inc(count)
+        self._announcer.moved([no])
+
+    def write(
+        self, conn: Connection, outcomes: Mapping[int, Outcome], judged: Mapping[int, Held]
+    ) -> Callable[[], None]:
+        """Write what batches caused, by datasource; return what to do once that is committed.
+
+        judged: by what they were judged, where that is not what is held.
+        """
         step = {"nos": sorted(outcomes), "step": STATES_STEP}
         versions: dict[int, int] = dict(conn.execute(self._sql["bump_versions"], step).fetchall())
         changes = [
@@ -123,7 +152,7 @@ class Keeper:
         for query, parameters in history(transitions) + notices(transitions, self._external_url):
             conn.execute(query, parameters)
         held = {
-            no: with_states(self._held[no], versions[no], outcome.changes)
+            no: with_states(judged.get(no, self._held[no]), versions[no], outcome.changes)
             for no, outcome in outcomes.items()
         }
         failures = sum(change.error is not None for _, change in changes)
@@ -164,6 +193,10 @@ class Keeper:
             return Held(version, cell, None, held.rules, states)
         rows = conn.execute(self._sql["rules"], {"nos": [no]}).fetchall()
         rules = [Rule.from_row(row) for row in rows]
+        unread = {rule.rule_no: rule.fault for rule in rules if rule.fault}
+        if unread:
+            ALERT_RULE_FAILURES.inc(self._disable(conn, unread))
+            rules = [rule for rule in rules if not rule.fault]
         if held is None:
             held = Held(-1, cell, None, [], no_states())
         had = {rule.rule_no: rule.revision for rule in held.rules}

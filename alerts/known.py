@@ -58,6 +58,16 @@ class Known(msgspec.Struct, frozen=True):
         keys, first = np.unique(key, return_index=True)
         return Known(keys, ts_us[first], value[first])
 
+    def overwritten(self, other: "Known") -> "Known":
+        """Return what `updated` does, in place where there is an entry already.
+
+        These entries are then of no other use: what is remembered of a datasource is too much to be
+        copied for every batch.
+        """
+        found, at = self.found(other.key)
+        self.ts_us[at[found]], self.value[at[found]] = other.ts_us[found], other.value[found]
+        return self if found.all() else self.updated(other.take(~found))
+
 
 NOTHING = Known(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64))
 

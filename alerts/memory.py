@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
+from alerts.held import Prepared
 from alerts.judge import LONG_AGO
 from alerts.known import KNOWN_FOR_US, NOTHING, Known, Need, learned, needed, usable
 from alerts.lateness import newest_before
@@ -26,9 +27,14 @@ class _Entry(msgspec.Struct):
     """What is remembered of a datasource; not valid while a transaction is under way."""
 
     plan: Plan
+    removals: int
     known: Known
     token: object
     valid: bool
+
+    def holds(self, plan: Plan, removals: int) -> bool:
+        """Return whether it is what a plan needs, and nothing of it was deleted since."""
+        return self.valid and self.plan is plan and self.removals == removals
 
 
 class Memory:
@@ -40,33 +46,32 @@ class Memory:
         self._entries: dict[int, _Entry] = {}
         self._guard = threading.Lock()
 
-    def before(
-        self, conn: Connection, no: int, plan: Plan, rows: Rows, *, owned: bool
-    ) -> Before | None:
+    def before(self, conn: Connection, prepared: Prepared, rows: Rows) -> Before | None:
         """Return what was known before a batch, and what to do once that is committed.
 
-        None when no rule needs it. `owned`: this worker is the owner. Under the datasource's lock,
-        after the rows were written.
+        None when no rule needs it. Under the datasource's lock, after the rows were written.
         """
+        no, plan, held = prepared.schema.no, prepared.plan, prepared.held
         need = needed(plan, rows)
         if not len(need.key):
             return None
         entry = self._entries.get(no)
-        holds = owned and entry is not None and entry.valid and entry.plan is plan
+        holds = held.owner == self.owner and entry is not None and entry.holds(plan, held.removals)
         remembered = entry.known if holds and entry is not None else NOTHING
         token = object()
         with self._guard:
-            self._entries[no] = _Entry(plan, NOTHING, token, valid=False)
+            self._entries[no] = _Entry(plan, held.removals, NOTHING, token, valid=False)
         known, met = usable(remembered, need, rows)
         if not met.all():
             asked = Need(need.key[~met], need.first_us[~met])
             known = known.updated(_recalled(conn, asked, rows))
-        after = remembered.updated(learned(known, need, rows))
+        newer = learned(known, need, rows)
 
         def committed() -> None:
             with self._guard:
                 if self._entries[no].token is token:
-                    self._entries[no] = _Entry(plan, after, token, valid=True)
+                    after = remembered.overwritten(newer)
+                    self._entries[no] = _Entry(plan, held.removals, after, token, valid=True)
 
         return known, committed
 

@@ -23,10 +23,12 @@ STATES_STEP = 1
 """How a change of states moves the version of a datasource's alerts."""
 RULES_STEP = 1 << 32
 """How a change of rules moves it."""
+MAX_ERROR_LENGTH = 200
+"""Of an error shown with a rule."""
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A stored rule."""
+    """A stored rule. fault: why its spec cannot be read; then it asks nothing."""
 
     rule_no: int
     id: UUID
@@ -37,6 +39,7 @@ class Rule(msgspec.Struct, frozen=True):
     definition: Definition
     revision: int = 0
     asked_us: int = 0
+    fault: str | None = None
 
     def severity(self, rank: int) -> str:
         """Return the severity of a rank; the highest where the rule has no such rank any more."""
@@ -53,11 +56,28 @@ class Rule(msgspec.Struct, frozen=True):
         """Return the rule of a row of the query `rules`."""
         rule_no, id_, org_id, environment, no, datasource_id, *own = row
         name, key, device, spec, active, revision, asked_us = own
-        definition = Definition(
-            name=name, key=key, device=device, spec=msgspec.convert(spec, Spec), is_active=active
-        )
+        read, fault = _read(spec)
+        definition = Definition(name=name, key=key, device=device, spec=read, is_active=active)
         own_id = (rule_no, id_, org_id, environment, no, datasource_id)
-        return cls(*own_id, definition, revision, asked_us)
+        return cls(*own_id, definition, revision, asked_us, fault)
+
+
+def _read(spec: Any) -> tuple[Spec, str | None]:
+    """Return a stored spec; if it cannot be read, what tells its receivers, and why."""
+    try:
+        return msgspec.convert(spec, Spec), None
+    except msgspec.ValidationError as exc:
+        fault = f"The stored rule cannot be read: {exc}"[:MAX_ERROR_LENGTH]
+    try:
+        rest = msgspec.convert(spec, _Receivers)
+    except msgspec.ValidationError:
+        rest = _Receivers()
+    return Spec(severity=rest.severity, webhooks=rest.webhooks), fault
+
+
+class _Receivers(msgspec.Struct):
+    severity: str = "critical"
+    webhooks: list[UUID] = []
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,10 @@ class Replay:
         self.plan = make_plan(rules, schema)
         self._states: dict[int, State] = {}
 
+    def active(self) -> Active:
+        """Return the states that are not normal."""
+        return active_of(self.plan, self._states)
+
     def play(
         self, rows: Rows, known: Known, newest_us: Mapping[tuple[int, int], int]
     ) -> list[Played]:
@@ -43,7 +47,7 @@ class Replay:
         known: what was stored before it, as `alerts/known.py` wants it; newest_us: the newest
         reading that was stored before, by stream and column.
         """
-        active = active_of(self.plan, self._states)
+        active = self.active()
         rates = read_rates(self.plan.rates, rows, known) if self.plan.rates else None
         found = find_candidates(self.plan, active, rows, rates)
         found += find_joined(self.plan, active, rows, known)

@@ -36,7 +36,7 @@ Row = tuple[Any, ...]
 
 NO_ALERT = "There is no alert with this id."
 RULE_COLUMNS = 13
-"""Columns of a rule in a row; two times of writing follow."""
+"""Columns of a rule in a row; two times of writing and its error follow."""
 MAX_STATES = 100
 """Devices shown with a rule."""
 
@@ -204,7 +204,7 @@ def _view(
     rule: Rule, schema: DatasourceSchema, states: list[DeviceState], written: Row
 ) -> AlertView:
     definition = rule.definition
-    created_at, updated_at = written
+    created_at, updated_at, error = written
     unseen = [key for key in definition.keys if not _is_seen(schema, key)]
     return AlertView(
         id=rule.id,
@@ -218,6 +218,7 @@ def _view(
         unseen_keys=unseen,
         state=states[0].state if states else "normal",
         states=states,
+        error=rule.fault or error,
         created_at=created_at,
         updated_at=updated_at,
     )

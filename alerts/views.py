@@ -28,7 +28,8 @@ class DeviceState(msgspec.Struct, kw_only=True):
 class AlertView(msgspec.Struct, kw_only=True):
     """A rule; `state` is the highest of all devices, `states` its devices that are not normal.
 
-    `unseen`: some of its keys have never held a value.
+    `unseen`: some of its keys have never held a value. `error`: why it is disabled for every device
+    until it is changed.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class AlertView(msgspec.Struct, kw_only=True):
     unseen_keys: list[str]
     state: str
     states: list[DeviceState]
+    error: str | None
     created_at: datetime
     updated_at: datetime
 

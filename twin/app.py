@@ -13,12 +13,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from alerts.clock import AlertClock
-from alerts.closing import jobs as alert_jobs
 from alerts.delivery import Delivery
 from alerts.history_routes import routes as history_routes
 from alerts.hook import AlertHook
 from alerts.routes import routes as alert_routes
 from alerts.silence_routes import routes as silence_routes
+from alerts.upkeep import jobs as alert_jobs
 from ingest.foreign.route import ForeignRoute
 from ingest.http import IngestRoute
 from ingest.routes import routes as ingest_routes

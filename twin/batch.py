@@ -32,11 +32,26 @@ class Rows(msgspec.Struct, frozen=True):
         return len(self.stream_id)
 
 
+class Foreseen(msgspec.Struct, frozen=True):
+    """Versions of datasources (ascending) at which a batch causes nothing, and their locks' class."""
+
+    lock_class: int
+    nos: list[int]
+    versions: list[int]
+
+
 class BatchHook(Protocol):
     """Something that must commit with the readings that cause it."""
 
     def wants(self, datasource_no: int) -> bool:
         """Return whether batches with this datasource concern the hook. Cheap; any thread."""
+
+    def foresee(self, rows: Rows, datasource_nos: Sequence[int]) -> Foreseen | None:
+        """Return the versions at which there is nothing to do, None if there may be something.
+
+        Before the transaction, in a writer's thread: if the versions then still stand, `apply` is left
+        out. `datasource_nos` as for it.
+        """
 
     def apply(
         self, conn: Connection, rows: Rows, datasource_nos: Sequence[int]

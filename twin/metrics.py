@@ -74,7 +74,7 @@ ALERT_TRANSITIONS = Counter(
     "twinfeed_alert_transitions", "Committed transitions by new state", ["to"]
 )
 ALERT_RULE_FAILURES = Counter(
-    "twinfeed_alert_rule_failures", "Rules disabled for a device because judging them raised"
+    "twinfeed_alert_rule_failures", "Rules disabled, whole or for a device, as they raised"
 )
 ALERT_EVALUATION_SECONDS = Histogram(
     "twinfeed_alert_evaluation_seconds", "Judging a batch, its writes included", buckets=_LATENCY_S

@@ -6,9 +6,9 @@ WHERE r.is_clocked AND r.is_active AND d.deleted_at IS NULL
 GROUP BY r.datasource_no ORDER BY r.datasource_no
 
 -- name: newest
--- Of each stream the newest reading with a value, of those that are not too far ahead.
-SELECT c.stream_id, (extract(epoch FROM newest.ts) * 1000000)::bigint
-FROM unnest(%(streams)s::int[], %(until)s::timestamptz[]) AS c (stream_id, until)
+-- Of each stream, by its place, the newest reading with a value, of those that are not too far ahead.
+SELECT c.place - 1, (extract(epoch FROM newest.ts) * 1000000)::bigint
+FROM unnest(%(streams)s::int[], %(until)s::timestamptz[]) WITH ORDINALITY AS c (stream_id, until, place)
 CROSS JOIN LATERAL (
     SELECT r.ts FROM readings r
     WHERE r.stream_id = c.stream_id AND r.ts <= c.until AND r.ts > %(lowest)s AND r.{column} IS NOT NULL

@@ -5,15 +5,17 @@ SELECT pg_advisory_xact_lock(%(lock_class)s::int, no) FROM unnest(%(nos)s::int[]
 
 -- name: versions
 -- A statement of its own after the lock: its snapshot then sees what the lock's last holder committed.
-SELECT no, coalesce(v.version, 0), v.owner
-FROM unnest(%(nos)s::int[]) AS no LEFT JOIN alert_versions v ON v.datasource_no = no
+SELECT no, coalesce(v.version, 0), v.owner, coalesce(m.number, 0)
+FROM unnest(%(nos)s::int[]) AS no
+LEFT JOIN alert_versions v ON v.datasource_no = no
+LEFT JOIN removals m ON m.datasource_no = no
 
 -- name: rules
 SELECT r.rule_no, r.id, r.org_id, r.environment, r.datasource_no, d.id,
        r.name, r.key, r.device, r.spec, r.is_active, r.revision,
        (extract(epoch FROM r.asked_at) * 1000000)::bigint
 FROM alert_rules r JOIN datasources d USING (datasource_no)
-WHERE r.datasource_no = ANY(%(nos)s::int[]) AND r.is_active AND d.deleted_at IS NULL
+WHERE r.datasource_no = ANY(%(nos)s::int[]) AND r.is_active AND r.error IS NULL AND d.deleted_at IS NULL
 ORDER BY r.rule_no
 
 -- name: states
@@ -90,6 +92,13 @@ ON CONFLICT (rule_no, device) DO UPDATE
 SET version = excluded.version, state = excluded.state, severity = excluded.severity,
     error = excluded.error, since = excluded.since, last_ts = excluded.last_ts,
     value = excluded.value
+
+-- name: disable_rules
+-- Returns the rules that were not disabled yet.
+UPDATE alert_rules r SET error = f.error
+FROM unnest(%(rules)s::int[], %(errors)s::text[]) AS f (rule_no, error)
+WHERE r.rule_no = f.rule_no AND r.error IS NULL
+RETURNING r.rule_no
 
 -- name: take_over
 INSERT INTO alert_versions (datasource_no, owner) VALUES (%(no)s, %(owner)s)

@@ -35,3 +35,13 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 SELECT store_few(%s, %s,
                  %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
                  %s, %s, %s, %s, %s::text[], %s, %s, %s, %s)
+
+-- name: store_few_if
+-- The same, undone unless what a hook foresaw stands; its locks are taken after the rows were written.
+SELECT store_few(%s, %s,
+                 %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                 %s, %s, %s, %s, %s::text[], %s, %s, %s, %s),
+       stand(%s, %s, %s)
+
+-- name: stand
+SELECT stand(%s, %s, %s)

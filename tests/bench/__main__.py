@@ -11,6 +11,7 @@ from tests.bench import (
     limits,
     lines,
     polls,
+    rules,
     singles,
     storms,
     webhooks,
@@ -27,6 +28,7 @@ LOADS = {
     "webhooks": webhooks.measure,
     "storms": storms.measure,
     "limits": limits.measure,
+    "rules": rules.measure,
     "widgets": widgets.measure,
 }
 ROLLUP_INTERVAL_S = 5

@@ -34,6 +34,10 @@ class Meter:
         """End a phase."""
         return Used(self._total_cpu_s() - self._cpu_s, max(map(_peak_mib, self._processes())))
 
+    def resident_mib(self) -> float:
+        """Return the resident memory of all processes now."""
+        return sum(process.memory_info().rss for process in self._processes()) / 1024 / 1024
+
     def _processes(self) -> list[psutil.Process]:
         found, todo = [], [psutil.Process(self._pid)]
         while todo:

@@ -63,9 +63,6 @@ async def remove_readings(ground: Ground, schema: DatasourceSchema, removal: Rem
                 removal.to_us,
                 removal.slot,
             )
-            # What a worker remembers as the newest reading may be gone.
-            query = "UPDATE alert_versions SET owner = NULL WHERE datasource_no = %s"
-            await conn.execute(query, [schema.no])
         ground.versions.bump("data", schema.no)
         for payload in encode_numbers(ground.versions.host, [schema.no]):
             await ground.notifier.send(DATA_TOPIC, payload)

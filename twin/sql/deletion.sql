@@ -15,7 +15,7 @@ OFFSET %(rows)s
 LIMIT 1
 
 -- name: delete_slice
--- Delete, mark dirty and log in one statement; returns the number of rows.
+-- Delete, mark dirty, log and count the removal in one statement; returns the number of rows.
 WITH gone AS (
     DELETE FROM readings
     WHERE stream_id = ANY (%(streams)s::int[]) AND ts >= %(from)s AND ts < %(to)s
@@ -34,11 +34,16 @@ logged AS (
     JOIN streams AS s USING (stream_id)
     WHERE s.page = 0
     GROUP BY s.datasource_no
+),
+noted AS (
+    INSERT INTO removals AS r (datasource_no)
+    SELECT DISTINCT s.datasource_no FROM gone JOIN streams AS s USING (stream_id) ORDER BY 1
+    ON CONFLICT (datasource_no) DO UPDATE SET number = r.number + 1
 )
 SELECT count(*) FROM gone
 
 -- name: empty_slice
--- Empty one slot, mark dirty; returns the number of rows that held a value.
+-- Empty one slot, mark dirty, count the removal; returns the number of rows that held a value.
 WITH emptied AS (
     UPDATE readings
     SET {column} = NULL
@@ -51,5 +56,10 @@ WITH emptied AS (
 dirty AS (
     INSERT INTO rollup_dirty (stream_id, hour)
     SELECT DISTINCT stream_id, date_trunc('hour', ts, 'UTC') FROM emptied
+),
+noted AS (
+    INSERT INTO removals AS r (datasource_no)
+    SELECT DISTINCT s.datasource_no FROM emptied JOIN streams AS s USING (stream_id) ORDER BY 1
+    ON CONFLICT (datasource_no) DO UPDATE SET number = r.number + 1
 )
 SELECT count(*) FROM emptied

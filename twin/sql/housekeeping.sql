@@ -99,7 +99,7 @@ SELECT set_config('lock_timeout', %s, true)
 LOCK TABLE {relation} IN SHARE ROW EXCLUSIVE MODE
 
 -- name: settle_span
--- Log the readings that go with a partition or chunk, and mark its hours dirty, in one pass.
+-- Log the readings that go with a partition or chunk, mark its hours dirty and count the removal, in one pass.
 -- Returns the datasources they belong to.
 WITH going AS (
     SELECT stream_id, date_trunc('hour', ts, 'UTC') AS hour, count(*) AS rows
@@ -108,6 +108,11 @@ WITH going AS (
 ),
 dirty AS (
     INSERT INTO rollup_dirty (stream_id, hour) SELECT stream_id, hour FROM going
+),
+noted AS (
+    INSERT INTO removals AS r (datasource_no)
+    SELECT DISTINCT s.datasource_no FROM going JOIN streams AS s USING (stream_id) ORDER BY 1
+    ON CONFLICT (datasource_no) DO UPDATE SET number = r.number + 1
 )
 INSERT INTO ingest_log (datasource_no, readings)
 SELECT s.datasource_no, -sum(going.rows)

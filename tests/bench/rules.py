@@ -1,0 +1,206 @@
+"""Load (g): what alert rules cost. Ingest beside 10,000 rules and without, and a million states.
+
+Two datasources take the same load in turn; one has ten rules for each of its devices: eight
+comparisons (one that waits, one that escalates), a rate and a compound rule, none of which fires. The
+states belong to ten rules for every device of a third datasource; one in a hundred is firing.
+"""
+
+from collections.abc import Callable
+from statistics import median
+
+import msgspec
+
+from tests.bench import plant
+from tests.bench.generator import Load
+from tests.bench.home import Home, ingest_load
+from tests.bench.options import Options
+from tests.bench.report import Ratio, Table, Tables, millions
+from tests.support.server import Datasource
+
+GOAL = 0.9
+GOAL_MIB = 600
+LIMIT_S = 60.0
+HIGH = 1e9
+BATCH_CONNECTIONS = 4
+SINGLE_CONNECTIONS = 64
+WARM_S = 1.0
+WARM_BATCHES = 8
+DEVICES = 100_000
+BROAD_RULES = 10
+STATES = DEVICES * BROAD_RULES
+INSERT = (
+    "INSERT INTO alert_rules (id, org_id, environment, datasource_no, name, key, device, spec)"
+    " SELECT gen_random_uuid(), org_id, environment, datasource_no, 'rule', r.key, r.device,"
+    "  r.spec::jsonb"
+    " FROM datasources, unnest(%s::text[], %s::text[], %s::text[]) AS r (key, device, spec)"
+    " WHERE id = %s"
+)
+
+Send = Callable[[Datasource], float]
+"""Plays a load on a datasource; returns readings/s or values/s."""
+
+
+def measure(home: Home, options: Options) -> Tables:
+    """Alternate ingest without and with rules; then load the states."""
+    return Tables([_throughput(home, options), _memory(home)])
+
+
+def _throughput(home: Home, options: Options) -> Table:
+    without, watched = home.plant_datasource("without rules"), home.plant_datasource("with rules")
+    rules = [(key, device, spec) for device in plant.device_names() for key, spec in device_rules()]
+    add_rules(home, watched, rules)
+    table = Table(
+        f"Ingest beside {len(rules):,} rules", ["", "without rules", "with rules", "share kept"]
+    )
+    loads: dict[str, tuple[Send, Send, str]] = {
+        "JSON batches": (
+            lambda made: _batches(home, made, WARM_BATCHES),
+            lambda made: _batches(home, made, options.batches),
+            "values/s",
+        ),
+        "single readings": (
+            lambda made: _singles(home, made, WARM_S),
+            lambda made: _singles(home, made, options.seconds),
+            "requests/s",
+        ),
+    }
+    for name, (warm, send, unit) in loads.items():
+        kept: tuple[list[float], list[float]] = ([], [])
+        warm(without), warm(watched)
+        for _ in range(options.rounds):
+            kept[0].append(send(without))
+            kept[1].append(send(watched))
+        ratio = Ratio(kept[1], kept[0])
+        shown = [millions(median(k)) if unit == "values/s" else f"{median(k):,.0f}" for k in kept]
+        table.add(f"{name}, {unit}", *shown, str(ratio))
+        table.notes.append(f"{name}: {ratio.against(GOAL)}.")
+    table.notes.append(
+        f"{options.rounds} alternating rounds, medians; {plant.DEVICES:,} devices x "
+        f"{len(plant.KEYS)} keys, ten rules each. No rule fires."
+    )
+    return table
+
+
+def device_rules() -> list[tuple[str, dict[str, object]]]:
+    """Return the keys and specs of a device's ten rules."""
+    above: dict[str, object] = {
+        "condition": "greater_than",
+        "threshold": HIGH,
+        "severity": "warning",
+    }
+    made = [(key, above) for key in plant.KEYS[:6]]
+    made.append((plant.KEYS[6], above | {"for_seconds": 60}))
+    steps = [{"severity": "critical", "threshold": 2 * HIGH}]
+    made.append((plant.KEYS[7], above | {"escalation": steps}))
+    made.append((plant.KEYS[8], above | {"condition": "rate_above"}))
+    parts = [
+        {"key": plant.KEYS[0], "condition": "greater_than", "threshold": HIGH},
+        {"key": plant.KEYS[9], "condition": "greater_than", "threshold": HIGH},
+    ]
+    made.append((plant.KEYS[0], {"all": parts, "severity": "warning"}))
+    return made
+
+
+def add_rules(
+    home: Home, made: Datasource, rules: list[tuple[str, str | None, dict[str, object]]]
+) -> None:
+    """Store rules; the last one through the API, which tells the server of all."""
+    *most, (key, device, spec) = rules
+    columns = [[k for k, _, _ in most], [d for _, d, _ in most]]
+    specs = [msgspec.json.encode(s).decode() for _, _, s in most]
+    home.run(INSERT, *columns, specs, made.id)
+    rule = {"name": "rule", "datasource_id": made.id, "key": key, "device": device, **spec}
+    answer = home.server.post("/v1/alerts", rule)
+    assert answer.status_code == 201, answer.text
+
+
+def _batches(home: Home, made: Datasource, count: int) -> float:
+    arguments = {"shape": "flat", "first_ms": plant.now_ms(), "count": count}
+    load = ingest_load(
+        home,
+        made,
+        connections=BATCH_CONNECTIONS,
+        limit_s=LIMIT_S,
+        make=plant.json_bodies,
+        arguments=arguments,
+    )
+    return _play(home, load) * plant.BATCH_VALUES
+
+
+def _singles(home: Home, made: Datasource, seconds: float) -> float:
+    load = ingest_load(
+        home,
+        made,
+        connections=SINGLE_CONNECTIONS,
+        limit_s=seconds,
+        make=plant.single_bodies,
+        endless=True,
+    )
+    return _play(home, load)
+
+
+def _play(home: Home, load: Load) -> float:
+    outcome, _, _ = home.play(load)
+    return outcome.only(200).per_second
+
+
+def _memory(home: Home) -> Table:
+    """Return what the server needs for the states, and how long a reading waits for them."""
+    made = home.server.datasource("states")
+    count = DEVICES // plant.BATCH_READINGS
+    load = ingest_load(
+        home,
+        made,
+        connections=2,
+        limit_s=LIMIT_S,
+        make=plant.spread_bodies,
+        arguments={"devices": DEVICES, "first_ms": plant.now_ms(), "count": count},
+    )
+    _play(home, load)
+    spec: dict[str, object] = {"condition": "greater_than", "threshold": HIGH, "severity": "info"}
+    add_rules(home, made, [(key, None, spec) for key in plant.KEYS[:BROAD_RULES]])
+    before = home.meter.resident_mib()
+    _add_states(home, made)
+    body = {"device": "device-0001", plant.KEYS[0]: 1.0}
+    answers = [made.post(body) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {200}
+    waits = [answer.elapsed.total_seconds() for answer in answers]
+    after, peak = home.meter.resident_mib(), home.meter.end().peak_mib
+    table = Table(
+        f"{STATES:,} states of rules for devices",
+        ["server before", "after", "peak", "a state", "first reading", "third", "goal"],
+    )
+    table.add(
+        f"{before:.0f} MiB",
+        f"{after:.0f} MiB",
+        f"{peak:.0f} MiB",
+        f"{(after - before) * 1024 * 1024 / STATES:.0f} B",
+        f"{waits[0]:.2f} s",
+        f"{waits[2] * 1000:.1f} ms",
+        f"<= {GOAL_MIB} MiB: {'reached' if peak <= GOAL_MIB else 'missed'}",
+    )
+    table.notes = [
+        f"{BROAD_RULES} rules for every one of {DEVICES:,} devices. Before and after: all processes "
+        "of the server, its database left out; peak: the largest of them since its start."
+    ]
+    return table
+
+
+def _add_states(home: Home, made: Datasource) -> None:
+    home.run(
+        "INSERT INTO alert_states"
+        " (rule_no, datasource_no, device, state, severity, since, last_ts, value, version)"
+        " SELECT r.rule_no, r.datasource_no, s.device,"
+        "  CASE WHEN n.fires THEN 'firing' ELSE 'normal' END, CASE WHEN n.fires THEN 'info' END,"
+        "  now(), now(), 1, v.version + 1"
+        " FROM datasources d JOIN alert_rules r USING (datasource_no)"
+        " JOIN streams s USING (datasource_no) JOIN alert_versions v USING (datasource_no)"
+        " CROSS JOIN LATERAL (SELECT s.stream_id %% 100 = 0 AS fires) AS n"
+        " WHERE d.id = %s AND s.page = 0",
+        made.id,
+    )
+    home.run(
+        "UPDATE alert_versions SET version = version + 1 FROM datasources d"
+        " WHERE d.datasource_no = alert_versions.datasource_no AND d.id = %s",
+        made.id,
+    )
