@@ -2,13 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.nodejs import NODE
 
 from alerts import forming, outbox, receivers, retry, signing
 from alerts.targeting import Target
@@ -47,7 +47,6 @@ def test_python_checks_a_signature(_name: str, headers: Any, body: bytes, genuin
     assert names["is_genuine"](SECRET, headers(), body) is genuine
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 def test_node_checks_a_signature() -> None:
     cases = [
         [{k.lower(): v for k, v in headers().items()}, body.decode()]
@@ -59,7 +58,7 @@ def test_node_checks_a_signature() -> None:
     console.log(JSON.stringify(answers));
     """
     done = subprocess.run(
-        ["node", "-e", example("js") + tail], capture_output=True, text=True, timeout=60, check=True
+        [NODE, "-e", example("js") + tail], capture_output=True, text=True, timeout=60, check=True
     )
     assert json.loads(done.stdout) == [genuine for *_, genuine in CASES]
 
