@@ -112,6 +112,8 @@ class Delivery:
             return
         self._retries = True
         await self._outbox.remind()
+        while await self._outbox.shed():
+            pass
         if self._loop.time() >= self._give_up_at:
             while await self._outbox.give_up():
                 pass

@@ -18,8 +18,11 @@ from twin.db.pool import AsyncConnection
 from twin.db.queries import load
 from twin.ground import Ground
 
-LOOKED_AT = 1000
-"""Notices of one webhook that are looked at: what lies behind waits until these move."""
+MAX_WAITING = 20_000
+"""Notices that wait for one webhook; beyond, the oldest become dead letters. All of them are looked at
+for what may go, so that one alert that is stuck hides no other: some 50 ms when it comes to that."""
+SHED = f"Given up: more than {MAX_WAITING:,} alerts waited."
+SHED_AT_ONCE = 1000
 LEASE_MARGIN_S = 5.0
 """How much longer than the longest call a claim lives: what a killed worker held waits so long."""
 MAX_REMINDED = 1000
@@ -69,7 +72,7 @@ class Outbox:
             values: dict[str, Any] = {
                 "per_webhook": room.per_webhook,
                 "lease_s": self._lease_s,
-                "looked_at": LOOKED_AT,
+                "looked_at": MAX_WAITING,
                 "max_alerts": MAX_ALERTS,
                 "probing": [],
             }
@@ -191,14 +194,26 @@ class Outbox:
         }
         async with self._pool.connection() as conn, conn.transaction():
             await conn.execute(self._sql["give_up"], values)
-            cursor = await conn.execute(self._queue["take_expired"], values)
-            notices = [Notice(*row[:-1]) for row in sorted(await cursor.fetchall())]
-            if not notices:
-                return 0
-            targets = await self._targets(conn, {notice.webhook_id for notice in notices})
-            slots = dict.fromkeys(targets, len(notices))
-            calls = form(notices, targets, slots, len(notices), self._url)
-            made = await self._make(conn, calls, "failed", GAVE_UP)
-            await self._carry(conn, calls, made)
-            await conn.execute(self._queue["drop_carried"], [[no for no, _ in made]])
-            return len(notices)
+            return await self._bury(conn, "take_expired", values, GAVE_UP)
+
+    async def shed(self) -> int:
+        """End the oldest of what waits for a webhook beyond the bound. Returns how many ended."""
+        values = {"most_waiting": MAX_WAITING, "at_once": SHED_AT_ONCE}
+        async with self._pool.connection() as conn, conn.transaction():
+            return await self._bury(conn, "take_surplus", values, SHED)
+
+    async def _bury(
+        self, conn: AsyncConnection, query: str, values: Mapping[str, Any], error: str
+    ) -> int:
+        """Make dead letters of the notices that a query takes."""
+        cursor = await conn.execute(self._queue[query], values)
+        notices = [Notice(*row[:-1]) for row in sorted(await cursor.fetchall())]
+        if not notices:
+            return 0
+        targets = await self._targets(conn, {notice.webhook_id for notice in notices})
+        slots = dict.fromkeys(targets, len(notices))
+        calls = form(notices, targets, slots, len(notices), self._url)
+        made = await self._make(conn, calls, "failed", error)
+        await self._carry(conn, calls, made)
+        await conn.execute(self._queue["drop_carried"], [[no for no, _ in made]])
+        return len(notices)

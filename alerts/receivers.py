@@ -17,6 +17,7 @@ from twin.errors import Invalid, ItemError
 TYPES = ("webhook", "alertmanager", "email")
 SIGNATURES = ("twinfeed", "grafana")
 MIN_SECRET = 6
+"""Refuses slips; receivers that exist have secrets as short, which is theirs to judge."""
 MAX_SECRET = 500
 MAX_RECIPIENTS = 50
 MAX_ADDRESS = 254

@@ -79,6 +79,32 @@ CROSS JOIN LATERAL (
 ) AS n
 WHERE w.open_until IS NOT NULL
 
+-- name: take_surplus
+-- The oldest notices of webhooks for which more wait than may.
+WITH RECURSIVE waiting AS (
+    (SELECT webhook_id FROM notices WHERE delivery_no IS NULL ORDER BY webhook_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.webhook_id FROM notices n
+            WHERE n.delivery_no IS NULL AND n.webhook_id > w.webhook_id
+            ORDER BY n.webhook_id LIMIT 1)
+    FROM waiting w WHERE w.webhook_id IS NOT NULL
+)
+SELECT n.notice_no, n.webhook_id::text, n.rule_id::text, n.device, n.kind, n.alert::text, n.group_key,
+       (extract(epoch FROM now() - n.created_at) * 1000000)::bigint, false, NULL, 1
+FROM waiting w
+CROSS JOIN LATERAL (
+    SELECT d.due_at, d.notice_no FROM notices d
+    WHERE d.webhook_id = w.webhook_id AND d.delivery_no IS NULL
+    ORDER BY d.due_at DESC, d.notice_no DESC OFFSET %(most_waiting)s LIMIT 1
+) AS edge
+CROSS JOIN LATERAL (
+    SELECT d.* FROM notices d
+    WHERE d.webhook_id = w.webhook_id AND d.delivery_no IS NULL
+      AND (d.due_at, d.notice_no) <= (edge.due_at, edge.notice_no)
+    ORDER BY d.due_at, d.notice_no LIMIT %(at_once)s
+    FOR UPDATE SKIP LOCKED
+) AS n
+
 -- name: targets
 SELECT webhook_id::text, name, type, url, sealed_secret, signature, timestamp_header, recipients, group_by, repeat_s
 FROM webhooks WHERE webhook_id = ANY(%s::uuid[])

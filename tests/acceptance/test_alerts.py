@@ -226,21 +226,16 @@ def test_a_killed_server_delivers_what_it_had_committed(database_url: str, desk:
         second.stop()
 
 
-def test_from_reading_to_webhook_within_a_tenth_of_a_second(
-    own_server: RunningServer, desk: Desk
-) -> None:
-    """With a thousand rules. The 99th percentile is the benchmark's; here the median is bounded."""
-    plant = own_server.datasource()
-    webhook = add_webhook(own_server, desk)
-    for n in range(1000):
+def test_each_reading_is_told_before_the_next_is_sent(server: RunningServer, desk: Desk) -> None:
+    """How soon is the benchmark's: here, that nothing waits for what comes after it."""
+    plant = server.datasource()
+    webhook = add_webhook(server, desk)
+    for n in range(30):
         add_rule(plant, device=f"pump-{n}", webhooks=[webhook["id"]])
-    send(plant, *({"device": f"pump-{n}", "temperature": 20} for n in range(1000)))
-    delays_s = []
-    for n in range(60):
-        sent = time.monotonic()
+    send(plant, *({"device": f"pump-{n}", "temperature": 20} for n in range(30)))
+    for n in range(30):
         send(plant, {"device": f"pump-{n}", "temperature": 99})
         desk.wait(n + 1)
-        delays_s.append(desk.received[n][0] - sent)
-    delays_s.sort()
-    print(f"reading to webhook: median {delays_s[30]:.3f} s, worst {delays_s[-1]:.3f} s")
-    assert delays_s[30] < 0.1
+        assert len(desk.received) == n + 1
+        (told,) = desk.bodies[n]["alerts"]
+        assert told["labels"]["device"] == f"pump-{n}"

@@ -258,3 +258,52 @@ def test_a_call_of_repeats_alone_says_so() -> None:
     assert (call.kind, call.body.count('"repeat":true')) == ("repeat", 2)
     (call,) = form([*repeats, notice(3, "")], to, {"w1": 1}, 1, "")
     assert (call.kind, call.body.count('"repeat":true')) == ("alerts", 2)
+
+
+def test_of_too_many_that_wait_the_oldest_become_dead_letters(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_WAITING", 3)
+
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk:
+            hook = await add_webhook(plant, desk.url)
+            await add_rule(plant, hook)
+            box = outbox.Outbox(plant.ground, lease_s=5)
+            await plant.send(*((device, 1, HOT) for device in "abc"))
+            assert await box.shed() == 0
+            await plant.send(("d", 2, HOT))
+            assert (await box.shed(), await box.shed()) == (1, 0)
+            dead, total = await webhooks(plant).deliveries(hook, "failed", 10, 0)
+            assert (total, dead[0].last_error) == (1, outbox.SHED)
+            async with delivering(plant):
+                got = await desk.wait(3)
+            assert sorted(device for one in got for device in devices(one)) == ["b", "c", "d"]
+
+    on_plant(database_url, check)
+
+
+def test_an_alert_that_is_stuck_hides_no_other(database_url: str) -> None:
+    async def check(plant: Plant) -> None:
+        async with receiver() as desk:
+            hook = await add_webhook(plant, desk.url)
+            await add_rule(plant, hook)
+            await plant.send(("stuck", 1, HOT))
+            await plant.query(
+                "WITH tried AS (INSERT INTO deliveries (webhook_id, body, next_attempt_at)"
+                "  SELECT webhook_id, alert, now() + interval '1 hour' FROM notices"
+                "  RETURNING delivery_no)"
+                " UPDATE notices SET delivery_no = tried.delivery_no FROM tried RETURNING 1"
+            )
+            await plant.query(
+                "INSERT INTO notices (webhook_id, rule_id, device, datasource_no, kind, alert,"
+                "  group_key, due_at)"
+                " SELECT webhook_id, rule_id, device, datasource_no, kind, alert, group_key, due_at"
+                " FROM notices, generate_series(1, 1500) RETURNING 1"
+            )
+            await plant.send(("other", 2, HOT))
+            async with delivering(plant):
+                (got,) = await desk.wait(1)
+            assert devices(got) == ["other"]
+
+    on_plant(database_url, check)
