@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ApiError } from "../../shared/api";
+import { capital } from "../logic/words";
 import { ago, moment } from "../../shared/time";
 
 type Tone = "ok" | "info" | "warning" | "critical";
@@ -166,7 +167,7 @@ export function ShownOnce(props: { what: string; secret: string; children?: Comp
       <p>
         <strong>Copy the {props.what} now.</strong> It is stored as a hash only and cannot be shown again.
       </p>
-      <Copyable label={props.what} text={props.secret} />
+      <Copyable label={capital(props.what)} text={props.secret} />
       {props.children}
       {props.onDone && (
         <div class="actions">

@@ -7,6 +7,7 @@ test.each([
   ["true", true],
   ["RUNNING", "RUNNING"],
   [" ", null],
+  ['"80"', "80"],
 ])("the threshold %s", (typed, value) => {
   expect(thresholdOf(typed)).toBe(value);
 });
@@ -40,6 +41,12 @@ test("what does not belong to the condition is not sent", () => {
   expect(joined).toMatchObject({ key: "a", condition: null, threshold: null, all: null, escalation: [] });
   expect(joined["any"]).toHaveLength(2);
   expect(formOf(joined as unknown as Rule).parts).toEqual(parts);
+});
+
+test("a text that looks like a number stays a text", () => {
+  const body = bodyOf({ ...RULE, condition: "equal_to", threshold: '"80"', clear: "", steps: [] });
+  expect(body["threshold"]).toBe("80");
+  expect(formOf(body as unknown as Rule).threshold).toBe('"80"');
 });
 
 test("a schedule", () => {

@@ -132,9 +132,10 @@ export const hasClear = (condition: string) =>
   ["greater_than", "greater_or_equal", "less_than", "less_or_equal", "rate_above"].includes(condition);
 export const mayEscalate = hasClear;
 
-/** Return a threshold as typed: a number, true or false, else a text; null for nothing. */
+/** Return a threshold as typed: a number, true or false, else a text, always one in quotes; null for nothing. */
 export function thresholdOf(text: string): Value {
   const typed = text.trim();
+  if (/^".*"$/.test(typed)) return typed.slice(1, -1);
   if (typed === "") return null;
   if (typed === "true" || typed === "false") return typed === "true";
   const number = Number(typed.replace(",", "."));
@@ -142,7 +143,10 @@ export function thresholdOf(text: string): Value {
 }
 
 const numberOf = (text: string) => (text.trim() === "" ? null : thresholdOf(text));
-const textOf = (value: Value | undefined) => (value === null || value === undefined ? "" : String(value));
+const textOf = (value: Value | undefined) => {
+  if (value === null || value === undefined) return "";
+  return typeof value === "string" && typeof thresholdOf(value) !== "string" ? `"${value}"` : String(value);
+};
 
 function limitsBody(limits: Limits): Omit<Part, "key"> {
   return {

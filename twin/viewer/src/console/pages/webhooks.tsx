@@ -4,6 +4,7 @@ import { ActButton, DeleteButton, Dialog } from "../kit/dialog";
 import { FormBox, problemOf, SelectField, TextField, useForm } from "../kit/form";
 import { List } from "../kit/list";
 import { useList, useLoad } from "../kit/load";
+import { deliveryPause, SOON_MS } from "../logic/lists";
 import { go, to } from "../router";
 import { api, may } from "../session";
 
@@ -245,15 +246,6 @@ function One(props: { id: string; page: string }) {
   );
 }
 
-
-const SOON_MS = 1500;
-const LATER_MS = 10_000;
-
-/** Return the pause until the next look: short while a call is under way or due. */
-export function deliveryPause(items: Delivery[], now: number): number {
-  const isDue = (one: Delivery) => one.state === "pending" && Date.parse(one.next_attempt_at ?? one.created_at) <= now + SOON_MS;
-  return items.some(isDue) ? SOON_MS : LATER_MS;
-}
 
 function Deliveries(props: { id: string }) {
   const [status, setStatus] = useState("");

@@ -6,6 +6,7 @@ import { Badge, Empty, Moment } from "../../kit/basics";
 import { SelectField, TextField } from "../../kit/form";
 import { List } from "../../kit/list";
 import { firstMany, useList, useLoad } from "../../kit/load";
+import { NO_FILTER, queryOf } from "../../logic/lists";
 import type { Rule } from "../../logic/rule";
 import { to } from "../../router";
 
@@ -25,15 +26,6 @@ interface Event_ {
   duration_seconds: number | null;
   acknowledged_at: string | null;
   acknowledged_by: string | null;
-}
-
-const NO_FILTER = { alert_id: "", device: "", severity: "", state: "", from: "", to: "" };
-
-/** Return the filters that are set, local times as RFC 3339. */
-export function queryOf(filter: typeof NO_FILTER): Record<string, string> {
-  const moment = (text: string) => (text ? new Date(text).toISOString() : "");
-  const all = { ...filter, from: moment(filter.from), to: moment(filter.to) };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
 }
 
 /** Every change of state, newest first; of one rule or of all. */

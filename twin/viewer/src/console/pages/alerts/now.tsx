@@ -4,26 +4,14 @@ import { value as shownValue } from "../../../shared/format";
 import { Badge, Empty, Fault, Loading, Moment, Notice, When } from "../../kit/basics";
 import { ActButton } from "../../kit/dialog";
 import { firstMany, useLoad } from "../../kit/load";
+import { alarmsOf } from "../../logic/lists";
 import { type DeviceState, inWords, type Rule } from "../../logic/rule";
+import { counted } from "../../logic/words";
 import { to } from "../../router";
 import { api, may } from "../../session";
 import { SilenceDialog } from "./silences";
 
 const EVERY_MS = 10_000; // a key with the usual limit lasts its hour
-const RANK = { critical: 0, warning: 1, info: 2 };
-
-interface Alarm {
-  rule: Rule;
-  state: DeviceState;
-}
-
-/** Return what is not normal, the most severe first, then the oldest. */
-export function alarmsOf(rules: Rule[]): Alarm[] {
-  const found = rules.flatMap((rule) => rule.states.map((state) => ({ rule, state })));
-  const rank = ({ rule, state }: Alarm) => (state.state === "firing" ? 0 : 10) + RANK[state.severity ?? rule.severity];
-  return found.sort((a, b) => rank(a) - rank(b) || a.state.since.localeCompare(b.state.since));
-}
-
 export function Now() {
   const rules = useLoad("now", () => firstMany<Rule>("/v1/alerts"), EVERY_MS);
   if (!rules.value) return rules.fault ? <Fault fault={rules.fault} /> : <Loading />;
@@ -47,7 +35,7 @@ export function Now() {
       <Fault fault={rules.fault} />
       {alarms.length === 0 ? (
         <Notice tone="ok">
-          <strong>All is in order.</strong> None of {rules.value.length} {rules.value.length === 1 ? "rule" : "rules"} is pending or firing.
+          <strong>All is in order.</strong> None of {counted(rules.value.length, "rule")} is pending or firing.
         </Notice>
       ) : (
         <ul class="alarms" aria-label="Alerts now">

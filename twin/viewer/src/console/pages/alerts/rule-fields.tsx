@@ -69,7 +69,7 @@ function LimitFields(props: {
     <div class="row">
       <TextField label="Key" value={limits.key} onChange={(key) => onChange({ key })} choices={props.known.keys} required placeholder="temperature" problem={problem("key")} />
       <SelectField label="Condition" value={limits.condition} onChange={(condition) => onChange({ condition })} options={props.conditions} problem={problem("condition")} />
-      <TextField label={isBand(limits.condition) ? "From" : "Threshold"} value={limits.threshold} onChange={(threshold) => onChange({ threshold })} required placeholder="80" problem={problem("threshold")} />
+      <TextField label={isBand(limits.condition) ? "From" : "Threshold"} value={limits.threshold} onChange={(threshold) => onChange({ threshold })} required placeholder="80" problem={problem("threshold")} hint={limits.condition.endsWith("equal_to") ? "A number, true, false or a text." : undefined} />
       {isBand(limits.condition) && <TextField label="To" value={limits.high} onChange={(high) => onChange({ high })} required placeholder="90" problem={problem("threshold_high")} />}
       {hasClear(limits.condition) && <TextField label="Ends at" value={limits.clear} onChange={(clear) => onChange({ clear })} placeholder="the same" problem={problem("clear_threshold")} />}
     </div>

@@ -6,6 +6,7 @@ import { FormBox, useForm } from "../../kit/form";
 import { useLoad } from "../../kit/load";
 import { useSourceNames } from "../../kit/source-choice";
 import { bodyOf, formOf, inWords, NEW_RULE, type Rule } from "../../logic/rule";
+import { counted } from "../../logic/words";
 import { go, to } from "../../router";
 import { api, may } from "../../session";
 import { DryRun } from "./dry-run";
@@ -100,7 +101,7 @@ function About(props: { rule: Rule }) {
         ...(rule.clear_threshold !== null ? [["Ends at", String(rule.clear_threshold)] as [string, string]] : []),
         ...rule.escalation.map((step): [string, string] => [`Becomes ${step.severity}`, `at ${step.threshold}${step.clear_threshold === null ? "" : `, until ${step.clear_threshold}`}`]),
         ...(schedule ? [["Judges", `${schedule.days.join(", ")} from ${schedule.from} to ${schedule.to}, ${schedule.timezone ?? "datasource's time"}`] as [string, string]] : []),
-        ["Tells", rule.webhooks.length === 0 ? "nobody" : `${rule.webhooks.length} ${rule.webhooks.length === 1 ? "webhook" : "webhooks"}`],
+        ["Tells", rule.webhooks.length === 0 ? "nobody" : counted(rule.webhooks.length, "webhook")],
       ]}
     />
   );

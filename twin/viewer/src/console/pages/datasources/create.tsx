@@ -54,7 +54,7 @@ function Made(props: { made: CreatedDatasource }) {
       </Head>
       <Card title="1. Address and key">
         <Copyable label="Ingestion URL" text={made.ingest_url} />
-        <ShownOnce what="Ingest key" secret={made.api_key} />
+        <ShownOnce what="ingest key" secret={made.api_key} />
       </Card>
       <Card title="2. Send a reading">
         <Snippets url={made.ingest_url} secret={made.api_key} example={made.example.json} />

@@ -42,7 +42,7 @@ export function IngestKeys(props: { source: DatasourceDetail }) {
       }
     >
       {shown && (
-        <ShownOnce what={`Ingest key “${shown.name}”`} secret={shown.secret} onDone={() => setShown(null)}>
+        <ShownOnce what={`ingest key “${shown.name}”`} secret={shown.secret} onDone={() => setShown(null)}>
           <Snippets url={source.ingest_url} secret={shown.secret} example={source.example.json} />
         </ShownOnce>
       )}

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { Card, Facts, Moment, Notice } from "../../kit/basics";
 import { DeleteButton } from "../../kit/dialog";
 import { FormBox, problemOf, TextField, useForm } from "../../kit/form";
+import { counted } from "../../logic/words";
 import { go } from "../../router";
 import { api } from "../../session";
 import type { DatasourceDetail } from "./types";
@@ -53,11 +54,11 @@ export function Settings(props: { source: DatasourceDetail; reload: () => Promis
           ]}
         />
       </Card>
-      <Card title="Delete" about="The datasource goes with all its readings, keys, widgets' data and alert rules. This cannot be undone.">
+      <Card title="Delete" about="The datasource goes with all its readings, its keys and its alert rules. This cannot be undone.">
         <DeleteButton
           label="Delete datasource"
           what={source.name}
-          consequence={`All ${source.readings_total.toLocaleString("en")} readings are deleted, and whoever sends to its URL is refused.`}
+          consequence={`${counted(source.readings_total, "reading")} will be deleted, and whoever sends to its URL is refused.`}
           name={source.name}
           onDelete={async () => {
             await api.delete(path);

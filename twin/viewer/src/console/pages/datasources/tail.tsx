@@ -84,7 +84,7 @@ export function Tail(props: { id: string; onArrival?: (detail: DatasourceDetail)
         )}
       </p>
       {seen !== null && seen.rows.length > 0 && <Rows rows={seen.rows} keys={seen.keys} />}
-      {seen?.total === 0 && <p class="hint">Run one of the snippets, or drop a file: what arrives shows here within a second or two.</p>}
+      {seen?.total === 0 && <p class="hint">What arrives shows here within a second or two.</p>}
     </div>
   );
 }

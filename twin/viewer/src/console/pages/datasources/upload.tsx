@@ -8,6 +8,7 @@ import { asFault } from "../../kit/load";
 import { SelectField, TextField } from "../../kit/form";
 import { Table } from "../../kit/list";
 import { ENDINGS, inWords, type Judged, mediaOf } from "../../logic/columns";
+import { counted } from "../../logic/words";
 import { to } from "../../router";
 import { api } from "../../session";
 import type { DatasourceDetail, IngestKey } from "./types";
@@ -98,8 +99,8 @@ export function Upload(props: { source: DatasourceDetail }) {
       )}
       {state.step === "stored" && (
         <Notice tone="ok">
-          <strong>{state.judged.accepted.toLocaleString("en")} readings stored.</strong>
-          {state.judged.rejected > 0 && ` ${state.judged.rejected} rows were left out.`}{" "}
+          <strong>{counted(state.judged.accepted, "reading")} stored.</strong>
+          {state.judged.rejected > 0 && ` Left out: ${counted(state.judged.rejected, "row")}.`}{" "}
           <a href={to("datasources", source.id)}>See them</a>
         </Notice>
       )}
@@ -173,8 +174,8 @@ function Preview(props: { judged: Judged; onStore: () => void; onCancel: () => v
   return (
     <div class="preview">
       <Notice tone={rejected > 0 ? "warning" : "ok"}>
-        <strong>{accepted.toLocaleString("en")} readings can be stored</strong>
-        {rejected > 0 ? `, ${rejected.toLocaleString("en")} rows cannot and would be left out.` : "."} Nothing is stored yet.
+        <strong>{counted(accepted, "reading")} can be stored</strong>
+        {rejected > 0 ? `, ${counted(rejected, "row")} cannot and would be left out.` : "."} Nothing is stored yet.
       </Notice>
       {columns.length > 0 && (
         <Table
@@ -205,7 +206,7 @@ function Preview(props: { judged: Judged; onStore: () => void; onCancel: () => v
       )}
       <div class="actions">
         <button type="button" class="button primary" onClick={props.onStore}>
-          Store {accepted.toLocaleString("en")} readings
+          Store {counted(accepted, "reading")}
         </button>
         <button type="button" class="button quiet" onClick={props.onCancel}>
           Another file

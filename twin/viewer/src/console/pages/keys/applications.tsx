@@ -38,7 +38,7 @@ export function Applications() {
         </button>
       }
     >
-      {made && <ShownOnce what={`Application token “${made.name}”`} secret={made.app_token} onDone={() => setMade(null)} />}
+      {made && <ShownOnce what={`application token “${made.name}”`} secret={made.app_token} onDone={() => setMade(null)} />}
       <List
         label="Applications"
         list={list}

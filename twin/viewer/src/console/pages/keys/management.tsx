@@ -50,7 +50,7 @@ export function ManagementKeys() {
         </button>
       }
     >
-      {secret && <ShownOnce what={`Management key “${secret.name}”`} secret={secret.secret} onDone={() => setSecret(null)} />}
+      {secret && <ShownOnce what={`management key “${secret.name}”`} secret={secret.secret} onDone={() => setSecret(null)} />}
       <Fault fault={loaded.fault} />
       {!loaded.value && !loaded.fault && <Loading />}
       {loaded.value && (

@@ -5,6 +5,7 @@ import { DeleteButton, Dialog } from "../../kit/dialog";
 import { FormBox, problemOf, TextField, useForm } from "../../kit/form";
 import { List } from "../../kit/list";
 import { useList, useLoad } from "../../kit/load";
+import { counted } from "../../logic/words";
 import { go, to } from "../../router";
 import { api, may } from "../../session";
 
@@ -61,7 +62,7 @@ export function ScenePage(props: { id: string }) {
       </Head>
       {lost > 0 && (
         <Notice tone="warning">
-          The scene refers to {scene.missing.asset_ids.length} models and {scene.missing.widget_ids.length} widgets that were deleted.
+          The scene refers to {counted(scene.missing.asset_ids.length, "model")} and {counted(scene.missing.widget_ids.length, "widget")} that were deleted.
         </Notice>
       )}
       <Card title="Scene">
@@ -122,7 +123,7 @@ function Tokens(props: { path: string }) {
       }
     >
       {made && (
-        <ShownOnce what="View token" secret={made.token} onDone={() => setMade(null)}>
+        <ShownOnce what="view token" secret={made.token} onDone={() => setMade(null)}>
           <Copyable label="Link" text={made.url} />
         </ShownOnce>
       )}
