@@ -98,7 +98,7 @@ def demo(directory: Path, output: Path) -> Iterator[Demo]:
 def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> None:
     with demo(tmp_path / "data", tmp_path / "first.txt") as first:
         widgets = first.widgets()
-        assert len(widgets) == 19
+        assert len(widgets) == 18
         history = widgets["line: Pump vibration"]
         assert len(history["values"]) > 200, "an hour is there at the start"
         assert max(history["max"]) > 4.5 > min(history["values"])
@@ -126,7 +126,7 @@ def test_a_sample_plant_runs_trips_its_alert_and_comes_back(tmp_path: Path) -> N
 
     with demo(tmp_path / "data", tmp_path / "second.txt") as second:
         assert ids_in(second) == ids, "found again, not made again"
-        for kind, count in (("scenes", 1), ("assets", 8), ("widgets", 19), ("alerts", 1)):
+        for kind, count in (("scenes", 1), ("assets", 8), ("widgets", 18), ("alerts", 1)):
             assert second.get(f"/v1/{kind}")["total"] == count
         assert_the_scene_is_whole(second)
         before = second.get("/v1/alerts/events")["total"]

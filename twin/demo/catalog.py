@@ -98,7 +98,6 @@ WIDGETS: dict[str, list[dict[str, Any]]] = {
         _hourly("Pump flow per hour", "pump-1", "flow"),
         _single("Pump state", "pump-1", "state"),
         _double("Motor", "motor-1", "rpm", "current"),
-        _single("Vibration now", "pump-1", "vibration"),
         _single("Pump flow", "pump-1", "flow"),
         _single("Pump pressure", "pump-1", "pressure"),
         _single("Motor speed", "motor-1", "rpm"),

@@ -54,7 +54,7 @@ def readings(since_s: float, clock_s: float) -> Readings:
     vibration = 0.2 + 1.4 * speed**2 + 5.4 * clog**2 * speed
     running = speed > 0.0
     noisy = 1.0 if running else 0.1
-    level = 62.0 + 12.0 * math.sin(_turn(clock_s, 3600.0)) + 4.0 * (1.0 - flow / 40.0)
+    level = 62.0 + 12.0 * math.sin(_turn(clock_s, 14_400.0)) + 4.0 * (1.0 - flow / 40.0)
     return {
         "tank-1": {
             "level": _round(level + 0.05 * _jitter(since_s, 1)),

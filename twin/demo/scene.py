@@ -6,17 +6,18 @@ from twin.demo.model.handling import LAMPS, ROLLERS, TOP, roller_name
 from twin.demo.model.models import FILLER_X, PUMP_X, TANK_X, VALVE_X
 from twin.demo.model.rotating import SHAFT_Y
 from twin.demo.model.static import PIPE_Y
-from twin.demo.pump import VIBRATION_CLEAR, VIBRATION_LIMIT
 
 SCENE = "Pump line"
 Ids = dict[str, str]
 Item = dict[str, Any]
 
 _GREEN, _AMBER, _RED = "#2e9d5b", "#f2a900", "#e5352b"
-_CALM = [
-    {"to": VIBRATION_CLEAR, "color": _GREEN},
-    {"from": VIBRATION_CLEAR, "to": VIBRATION_LIMIT, "color": _AMBER},
-    {"from": VIBRATION_LIMIT, "color": _RED},
+_WEAK_BAR, _LOW_BAR = 1.7, 1.45
+"""A pump whose strainer clogs loses pressure before it vibrates."""
+_PRESSURES = [
+    {"to": _LOW_BAR, "color": _RED},
+    {"from": _LOW_BAR, "to": _WEAK_BAR, "color": _AMBER},
+    {"from": _WEAK_BAR, "color": _GREEN},
 ]
 _LEVELS = [
     {"to": 20, "color": _RED},
@@ -45,7 +46,7 @@ def scene(assets: Ids, widgets: Ids) -> Item:
             *_cabinet(assets, hang),
         ],
         "cameras": [
-            _camera("Overview", (-1.5, 4.2, 8.3), (0.15, 1.15, 0.15), 45),
+            _camera("Overview", (-1.5, 4.3, 9.0), (0.15, 1.25, 0.15), 45),
             _camera("Pump", (PUMP_X - 1.1, 1.6, 3.2), (PUMP_X + 0.5, 0.8, 0.0), 45),
             _camera("Tank", (TANK_X + 2.6, 2.3, 4.4), (TANK_X + 0.2, 1.55, 0.0), 45),
             _camera("Conveyor", (FILLER_X - 3.0, 2.5, 4.2), (FILLER_X - 0.1, 1.0, 0.5), 45),
@@ -121,7 +122,7 @@ def _tank(assets: Ids, hang: _Hanger) -> list[Item]:
             "position": [TANK_X, 0.0, 0.0],
             "widgets": [
                 hang("Tank level", "gauge", (0.0, 3.75, 0.0), min=0, max=100, ranges=_LEVELS),
-                hang("Level over the day", "chart", (-0.9, 2.2, 0.9)),
+                hang("Level over the day", "chart", (-1.0, 1.3, 0.9)),
                 hang("Tank level", "color", node="Level", ranges=_LEVELS),
             ],
         },
@@ -141,9 +142,8 @@ def _pump(assets: Ids, hang: _Hanger) -> list[Item]:
             "parent": "pump-set",
             "asset_id": assets["Demo pump"],
             "widgets": [
-                hang("Pump vibration", "chart", (-0.3, 1.5, 0.5), node="Casing"),
-                hang("Pump state", "label", (0.0, 0.4, 0.3), node="Casing"),
-                hang("Pump pressure", "gauge", (0.25, 1.95, 0.1), min=0, max=4),
+                hang("Pump vibration", "chart", (-0.55, 1.7, 0.2), node="Casing"),
+                hang("Pump state", "label", (-0.5, 0.05, 1.9), node="Casing"),
                 hang("Motor speed", "motion", node="Impeller", extra=turns),
                 hang("Motor speed", "motion", node="Coupling", extra=turns),
             ],
@@ -155,8 +155,8 @@ def _pump(assets: Ids, hang: _Hanger) -> list[Item]:
             "asset_id": assets["Demo motor"],
             "position": [0.86, 0.0, 0.0],
             "widgets": [
-                hang("Motor", "card", (0.35, SHAFT_Y + 0.75, 0.25)),
-                hang("Motor temperature", "label", (0.45, 0.3, 0.5)),
+                hang("Motor", "card", (-0.1, 0.05, 1.9)),
+                hang("Motor temperature", "label", (0.75, SHAFT_Y, 0.3)),
                 hang("Motor speed", "motion", node="Shaft", extra=turns),
                 hang("Motor speed", "motion", node="Fan", extra=turns),
             ],
@@ -172,8 +172,9 @@ def _pipes(assets: Ids, hang: _Hanger) -> list[Item]:
             "name": "Pipes",
             "asset_id": assets["Demo pipes"],
             "widgets": [
-                hang("Vibration now", "color", node="Strainer", ranges=_CALM),
-                hang("Pump flow per hour", "card", (0.4, PIPE_Y + 0.75, 0.0)),
+                hang("Pump pressure", "color", node="Strainer", ranges=_PRESSURES),
+                hang("Pump pressure", "label", (0.0, 0.45, 0.0), node="Strainer"),
+                hang("Pump flow per hour", "card", (-0.4, PIPE_Y + 0.3, 0.0)),
             ],
         },
         {
@@ -217,7 +218,7 @@ def _conveyor(assets: Ids, hang: _Hanger) -> list[Item]:
             "position": [FILLER_X, 0.0, 0.9],
             "rotation": [0.0, -90.0, 0.0],
             "widgets": [
-                hang("Conveyor", "card", (1.3, 1.65, 0.2)),
+                hang("Conveyor", "card", (1.0, 0.05, 1.2)),
                 hang("Canisters per hour", "chart", (0.1, 2.3, -0.6)),
                 *rollers,
             ],
@@ -228,9 +229,9 @@ def _conveyor(assets: Ids, hang: _Hanger) -> list[Item]:
 
 def _cabinet(assets: Ids, hang: _Hanger) -> list[Item]:
     lit = {
-        "Lamp green": (None, VIBRATION_CLEAR, "#3ddc84", "#1d3a29"),
-        "Lamp amber": (VIBRATION_CLEAR, VIBRATION_LIMIT, "#ffc233", "#46361a"),
-        "Lamp red": (VIBRATION_LIMIT, None, "#ff3b30", "#451d1d"),
+        "Lamp green": (_WEAK_BAR, None, "#3ddc84", "#1d3a29"),
+        "Lamp amber": (_LOW_BAR, _WEAK_BAR, "#ffc233", "#46361a"),
+        "Lamp red": (None, _LOW_BAR, "#ff3b30", "#451d1d"),
     }
     lamps = []
     for name in LAMPS:
@@ -238,7 +239,7 @@ def _cabinet(assets: Ids, hang: _Hanger) -> list[Item]:
         ranges = [_range(low, high, bright)]
         ranges += [_range(None, low, dark)] if low is not None else []
         ranges += [_range(high, None, dark)] if high is not None else []
-        lamps.append(hang("Vibration now", "color", node=name, ranges=ranges))
+        lamps.append(hang("Pump pressure", "color", node=name, ranges=ranges))
     return [
         {
             "id": "cabinet",
@@ -246,9 +247,8 @@ def _cabinet(assets: Ids, hang: _Hanger) -> list[Item]:
             "asset_id": assets["Demo cabinet"],
             "position": [0.75, 0.0, -1.75],
             "widgets": [
-                hang("CPU", "chart", (0.35, 0.55, 0.3), node="Panel"),
-                hang("Memory", "card", (-0.75, 1.3, 0.4)),
-                hang("Network", "card", (0.95, 1.1, 0.4)),
+                hang("CPU", "chart", (0.2, 2.75, 0.0)),
+                hang("Memory", "label", (0.75, 1.45, 0.2)),
                 *lamps,
             ],
         }
