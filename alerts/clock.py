@@ -66,7 +66,7 @@ class AlertClock:
 
     async def look(self) -> None:
         """Judge every datasource with something due."""
-        async with self._ground.pool.connection() as conn:
+        async with self._ground.pool.everyone() as conn:
             rows = await (await conn.execute(self._sql["clocked"])).fetchall()
         now = self._clock()
         due = [no for no, version in rows if self._is_due(no, version, now)]

@@ -143,7 +143,7 @@ async def close_datasource(
 
 async def close_deleted(ground: Ground) -> None:
     """End the alerts of datasources that were deleted."""
-    async with ground.pool.connection() as conn:
+    async with ground.pool.everyone() as conn:
         cursor = await conn.execute(load("alerts", "rules")["deleted_datasources"])
         nos = [no for (no,) in await cursor.fetchall()]
         for no in nos:
@@ -158,7 +158,7 @@ async def close_deleted(ground: Ground) -> None:
 async def prune(ground: Ground) -> None:
     """Drop finished deliveries, history and silences that are past keeping."""
     sql = load("alerts", "outbox")
-    async with ground.pool.connection() as conn:
+    async with ground.pool.everyone() as conn:
         await conn.execute(sql["prune_deliveries"], [KEEP_DELIVERIES_DAYS])
         await conn.execute(sql["prune_events"], [KEEP_EVENTS_DAYS])
         await conn.execute(load("alerts", "silences")["prune_silences"], [KEEP_DELIVERIES_DAYS])

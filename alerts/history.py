@@ -48,7 +48,7 @@ class History:
     def __init__(self, ground: Ground, principal: Principal) -> None:
         """Act for a principal."""
         self._ground = ground
-        self._scope = principal.scope
+        self._principal = principal
         self._sql = load("alerts", "history")
 
     async def page(
@@ -59,7 +59,7 @@ class History:
             return [], 0
         values = self._values(wanted)
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(self._sql["count_events"], values)
                 (total,) = await cursor.fetchone() or (0,)
         return await self._some(values, limit, offset), total
@@ -78,12 +78,12 @@ class History:
 
     def _values(self, wanted: EventFilter) -> dict[str, Any]:
         fields = {name.rstrip("_"): v for name, v in msgspec.structs.asdict(wanted).items()}
-        return {**self._scope, **fields, "before": None}
+        return {**self._principal.scope, **fields, "before": None}
 
     async def _some(self, values: dict[str, Any], limit: int, offset: int) -> list[EventView]:
         page = {**values, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = await (await conn.execute(self._sql["list_events"], page)).fetchall()
         return [await self._view(row) for row in rows]
 

@@ -68,7 +68,7 @@ class Outbox:
 
     async def claim(self, room: Room, *, retries: bool) -> list[Claim]:
         """Claim what is to be told now, oldest first; with `retries` also what is to be told again."""
-        async with self._pool.connection() as conn, conn.transaction():
+        async with self._pool.everyone() as conn, conn.transaction():
             values: dict[str, Any] = {
                 "per_webhook": room.per_webhook,
                 "lease_s": self._lease_s,
@@ -166,13 +166,13 @@ class Outbox:
             "first_open_s": FIRST_OPEN_S,
             "longest_open_s": LONGEST_OPEN_S,
         }
-        async with self._pool.connection() as conn:
+        async with self._pool.everyone() as conn:
             await conn.execute(self._sql["settle"], values)
 
     async def remind(self) -> int:
         """Queue repeats, and what silences that ended held back. Returns how many are queued."""
         values: dict[str, Any] = {"most": MAX_REMINDED}
-        async with self._pool.connection() as conn:
+        async with self._pool.everyone() as conn:
             cursor = await conn.execute(self._queue["reminders_due"], values)
             nos = [no for (no,) in await cursor.fetchall()]
             if not nos:
@@ -192,7 +192,7 @@ class Outbox:
             "max_alerts": MAX_ALERTS,
             "error": GAVE_UP,
         }
-        async with self._pool.connection() as conn, conn.transaction():
+        async with self._pool.everyone() as conn, conn.transaction():
             await conn.execute(self._sql["give_up"], values)
             return await self._bury(conn, "take_expired", values, GAVE_UP)
 

@@ -51,7 +51,7 @@ class SilenceStore:
         }
         values |= {"created_by": self._principal.name, "most": MAX_SILENCES}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 if new.alert_id is not None:
                     await self._rule(conn, new.alert_id)
                 if (await conn.execute(self._sql["insert_silence"], values)).rowcount == 0:
@@ -76,7 +76,7 @@ class SilenceStore:
         """End a silence now; what it held back is told. Raises NotFound."""
         values = {**self._principal.scope, "id": id_}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 if (await conn.execute(self._sql["end_silence"], values)).rowcount == 0:
                     raise NotFound(NO_SILENCE)
                 await record(conn, self._principal, "delete", "silence", id_)
@@ -87,7 +87,7 @@ class SilenceStore:
         _check_text("device", given.device, MAX_DEVICE)
         values = {"device": given.device, "by": given.by or self._principal.name}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 values["rule_no"] = await self._rule(conn, alert_id)
                 if (await conn.execute(self._sql["acknowledge"], values)).rowcount == 0:
                     raise Conflict("The alert does not fire: there is nothing to acknowledge.")
@@ -99,7 +99,7 @@ class SilenceStore:
         values = {**self._principal.scope, "id": id_, "alert_id": alert_id, "state": state}
         values |= {"limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(self._sql["count_silences"], values)
                 (total,) = await cursor.fetchone() or (0,)
                 rows = await (await conn.execute(self._sql["list_silences"], values)).fetchall()

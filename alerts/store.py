@@ -61,7 +61,7 @@ class RuleStore:
         most = self._ground.settings.max_rules
         values = {**self._scope, **_columns(rule), "id": id_, "no": schema.no, "most": most}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await self._check_webhooks(conn, rule)
                 await lock(conn, schema.no)
                 cursor = await conn.execute(self._sql["insert_rule"], values)
@@ -77,7 +77,7 @@ class RuleStore:
     async def get(self, id_: UUID) -> AlertView:
         """Return a rule with its states. Raises NotFound."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = [await self._row(conn, id_)]
                 states = await self._states(conn, rows)
         return (await self._views(rows, states))[0]
@@ -88,7 +88,7 @@ class RuleStore:
         """Return some rules in the order of their creation, and how many there are."""
         values = {**self._scope, "datasource_id": datasource_id, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 total = await _number(conn, self._sql["count_rules"], values)
                 rows = await (await conn.execute(self._sql["list_rules"], values)).fetchall()
                 states = await self._states(conn, rows)
@@ -98,7 +98,7 @@ class RuleStore:
         """Change a rule; if it then asks something else, its alerts end. Raises as `create`."""
         with driver_errors():
             schema = await self._schema_of(id_)
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await lock(conn, schema.no)
                 old = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
                 new = patched(old.definition, patch)
@@ -124,7 +124,7 @@ class RuleStore:
         """End a rule's alerts and delete it; its history stays. Raises NotFound."""
         with driver_errors():
             schema = await self._schema_of(id_)
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await lock(conn, schema.no)
                 rule = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
                 await self._close(conn, rule, RULE_DELETED, schema)
@@ -143,7 +143,7 @@ class RuleStore:
 
     async def _schema_of(self, id_: UUID) -> DatasourceSchema:
         """Return the schema of a rule's datasource, with no connection held while it loads."""
-        async with self._ground.pool.connection() as conn:
+        async with self._ground.pool.bound(self._principal) as conn:
             rule = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
         return await self._ground.schemas.get_no(rule.datasource_no)
 

@@ -51,7 +51,7 @@ class WebhookStore:
         given = {**structs.asdict(new), "secret": self._sealed(new.secret)}
         values = {**self._scope, **given, "id": uuid4(), "most": most}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 row = await (await conn.execute(self._sql["insert_webhook"], values)).fetchone()
                 if row is None:
                     raise Conflict(f"An organisation may have {most} webhooks.")
@@ -66,7 +66,7 @@ class WebhookStore:
         """Return some webhooks in the order of their creation, and how many there are."""
         values = {**self._scope, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(self._sql["count_webhooks"], values)
                 (total,) = await cursor.fetchone() or (0,)
                 rows = await (await conn.execute(self._sql["list_webhooks"], values)).fetchall()
@@ -76,10 +76,10 @@ class WebhookStore:
         """Change a webhook and close its circuit. Raises NotFound, Invalid."""
         sql = self._sql
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 new = patched(await self._stored(conn, id_), patch)
             await self._check(new)  # may resolve a name: nothing is locked meanwhile
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 new = patched(await self._stored(conn, id_), patch)
                 given = {**structs.asdict(new), "secret": self._sealed(new.secret)}
                 values = {**given, "id": id_, "new_secret": patch.secret is not msgspec.UNSET}
@@ -99,7 +99,7 @@ class WebhookStore:
         """Delete a webhook and its deliveries; rules no longer name it. Raises NotFound."""
         values = {**self._scope, "id": id_, "text": str(id_)}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 cursor = await conn.execute(self._sql["datasources_using"], values)
                 nos = [no for (no,) in await cursor.fetchall()]
                 for no in nos:
@@ -119,7 +119,7 @@ class WebhookStore:
         values = {"webhook_id": id_, "status": status, "limit": limit, "offset": offset}
         sql = self._outbox_sql
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(sql["count_deliveries"], values)
                 (total,) = await cursor.fetchone() or (0,)
                 rows = await (await conn.execute(sql["list_deliveries"], values)).fetchall()
@@ -130,7 +130,7 @@ class WebhookStore:
         await self.get(id_)
         values = {"webhook_id": id_, "delivery_id": delivery_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 again = await conn.execute(self._outbox_sql["resend"], values)
                 if again.rowcount:
                     await record(conn, self._principal, "resend", "delivery", delivery_id)
@@ -147,7 +147,7 @@ class WebhookStore:
         text = msgspec.json.encode(_test_body(target.name, settings.public_url or "")).decode()
         values = {"webhook_id": id_, "body": text, "lease_s": lease_s}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(self._outbox_sql["insert_test"], values)
                 delivery_no, delivery_id = _found(await cursor.fetchone())
         claim = Claim(delivery_no, delivery_id, target, "test", text, 1, 0)
@@ -163,7 +163,7 @@ class WebhookStore:
     async def _target(self, id_: UUID) -> Target:
         await self.get(id_)
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(load("alerts", "notices")["targets"], [[id_]])
                 row = _found(await cursor.fetchone())
         return target_of(row, self._ground.vault)
@@ -171,7 +171,7 @@ class WebhookStore:
     async def _delivery(self, id_: UUID, delivery_id: UUID) -> DeliveryView:
         values = {"webhook_id": id_, "delivery_id": delivery_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 cursor = await conn.execute(self._outbox_sql["get_delivery"], values)
                 row = await cursor.fetchone()
         if row is None:
@@ -183,7 +183,7 @@ class WebhookStore:
 
     async def _one(self, query: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await (await conn.execute(self._sql[query], values)).fetchone()
 
     async def _check(self, new: NewWebhook) -> None:

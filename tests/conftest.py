@@ -106,9 +106,14 @@ def new_database(cluster_url: str) -> Iterator[Callable[[], str]]:
     yield make
     with psycopg.connect(cluster_url, autocommit=True) as conn:
         for name in made:
+            found = "SELECT oid FROM pg_database WHERE datname = %s"
+            oids = conn.execute(found, [name]).fetchall()
             # TimescaleDB's scheduler may hold a connection.
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             conn.execute(drop.format(sql.Identifier(name)))
+            for (oid,) in oids:
+                role = sql.Identifier(f"twinfeed_api_{oid}")
+                conn.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
 
 
 @pytest.fixture

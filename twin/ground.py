@@ -65,7 +65,7 @@ async def open_ground(
     async with AsyncExitStack() as stack:
         versions = Versions(versions_path)
         stack.callback(versions.close)
-        pool = open_pool(settings, database_url)
+        pool = open_pool(settings, database_url, capabilities.api_role)
         await pool.open()
         stack.push_async_callback(pool.close)
         notifier = Notifier(conninfo(database_url, application="twinfeed listen"), pool)

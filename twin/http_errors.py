@@ -53,6 +53,8 @@ def render(exc: TwinfeedError) -> tuple[int, list[tuple[str, str]], bytes]:
 def from_any(exc: Exception) -> TwinfeedError:
     """Return our error for any exception; what is not known is logged and hidden."""
     if isinstance(exc, TwinfeedError):
+        if isinstance(exc, InternalError):  # a driver's error that nobody foresaw
+            log.error("database error", exc_info=exc)
         return exc
     if isinstance(exc, (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests)):
         ours = translate(exc)

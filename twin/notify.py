@@ -51,7 +51,7 @@ class Notifier:
 
     async def send(self, topic: str, payload: str = "") -> None:
         """Notify every worker of every host, in a transaction of its own."""
-        async with self._pool.connection() as conn:
+        async with self._pool.everyone() as conn:
             await send_on(conn, topic, payload)
 
     async def start(self) -> None:

@@ -31,7 +31,7 @@ class Sampler:
         _sample_pool(ground.pool.pop_stats())
         metrics.LISTENER_CONNECTED.set(ground.notifier.connected)
         try:
-            async with ground.pool.connection() as conn:
+            async with ground.pool.everyone() as conn:
                 row = await (await conn.execute(self._sql["database"])).fetchone()
         except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests):
             metrics.DATABASE_UP.set(0)

@@ -54,7 +54,7 @@ async def sign_in(
     secret = new_session_secret()
     values = {"secret_hash": digest(secret), "key_id": principal.key_id, "seconds": SESSION_S}
     with driver_errors():
-        async with ground.pool.connection() as conn:
+        async with ground.pool.bound(principal) as conn:
             await conn.execute(_SQL["insert_session"], values)
     cookie = Cookie(
         SESSION_COOKIE,
@@ -83,7 +83,7 @@ async def sign_out(request: Request[Any, Any, Any], ground: Ground) -> Response[
     secret = request.cookies.get(SESSION_COOKIE)
     if secret:
         with driver_errors():
-            async with ground.pool.connection() as conn:
+            async with ground.pool.everyone() as conn:
                 await conn.execute(_SQL["delete_session"], [digest(secret)])
         ground.keys.forget()
         await ground.keys.tell_change()

@@ -152,7 +152,7 @@ class Reader:
             raise Overloaded("Too many widgets are being read.", retry_after_s=1) from None
         try:
             with driver_errors():
-                async with self._pool.connection() as conn:
+                async with self._pool.everyone() as conn:
                     yield conn
         finally:
             self._turns.release()

@@ -57,7 +57,7 @@ class ShownAlerts:
             "at": None if at_us is None else to_datetime(at_us),
         }
         with driver_errors():
-            async with self._pool.connection() as conn:
+            async with self._pool.everyone() as conn:
                 row = await (await conn.execute(self._sql[query], params)).fetchone()
         if row is None:
             return None

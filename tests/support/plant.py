@@ -132,7 +132,7 @@ class Plant:
 
     async def query(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run any query."""
-        async with self.ground.pool.connection() as conn:
+        async with self.ground.pool.everyone() as conn:
             return await (await conn.execute(query.encode(), values)).fetchall()
 
 
@@ -156,7 +156,7 @@ async def open_plant(url: str, **settings: Any) -> AsyncIterator[Plant]:
 
 
 async def _first_datasource(ground: Ground) -> tuple[Principal, UUID]:
-    async with ground.pool.connection() as conn:
+    async with ground.pool.everyone() as conn:
         cursor = await conn.execute(
             "INSERT INTO organisations (tenant_id, name) VALUES ('org_1', 'one') RETURNING org_id"
         )

@@ -42,7 +42,7 @@ class Lab(msgspec.Struct, eq=False):
         id_ = uuid4()
         told = asyncio.Event()
         self.ground.notifier.subscribe("schema", lambda _payload: told.set())
-        async with self.ground.pool.connection() as conn:
+        async with self.ground.pool.everyone() as conn:
             await conn.execute(
                 "INSERT INTO datasources (id, org_id, environment, name, timezone)"
                 " VALUES (%s, %s, %s, 'plant', %s)",
@@ -114,7 +114,7 @@ class Lab(msgspec.Struct, eq=False):
         id_ = uuid4()
         spec = {"severity": severity, "widget_color": "#f00", "icon": "flame"}
         moment = to_datetime(since_us)
-        async with self.ground.pool.connection() as conn, conn.transaction():
+        async with self.ground.pool.everyone() as conn, conn.transaction():
             cursor = await conn.execute(
                 "INSERT INTO alert_rules (id, org_id, environment, datasource_no, name, key, spec)"
                 " VALUES (%s, %s, 'live', %s, %s, %s, %s) RETURNING rule_no",

@@ -54,7 +54,7 @@ def test_texts_and_booleans_look_like_themselves(database_url: str) -> None:
 
 def test_units_and_titles_come_from_the_key(database_url: str) -> None:
     async def scenario(desk: Desk) -> None:
-        async with desk.lab.ground.pool.connection() as conn:
+        async with desk.lab.ground.pool.everyone() as conn:
             await conn.execute(
                 "UPDATE data_keys SET unit = 'l', label = 'Volume' WHERE datasource_no = %s",
                 [desk.schema.no],
@@ -151,7 +151,7 @@ def test_the_newest_of_many_devices(database_url: str) -> None:
             single = await desk.ask("single", key=key)
             return single["value"], single["previous"]
 
-        async with desk.lab.ground.pool.connection() as conn:
+        async with desk.lab.ground.pool.everyone() as conn:
             for _ in range(2):
                 assert await shown("k0") == (0, 1)
                 assert await shown("k17") == (0, -1)

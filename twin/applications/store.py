@@ -44,12 +44,13 @@ class ApplicationStore:
             "secret_hash": digest(secret),
         }
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_organisation"], self._scope)
                 row = await (await conn.execute(_SQL["count_applications"], self._scope)).fetchone()
                 if row is not None and row[0] >= most:
                     raise Conflict(f"The organisation has {most} applications, the most.")
                 row = await (await conn.execute(_SQL["insert_application"], values)).fetchone()
+                await conn.execute(_SQL["insert_application_secret"], values)
                 await audit.record(conn, self._principal, "create", KIND, id_, new)
         return _application(row), secret
 
@@ -57,7 +58,7 @@ class ApplicationStore:
         """Return applications in the order of their creation."""
         values = {**self._scope, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = await (await conn.execute(_SQL["list_applications"], values)).fetchall()
                 total = await (await conn.execute(_SQL["count_applications"], values)).fetchone()
         items = [_application(row) for row in rows]
@@ -66,14 +67,14 @@ class ApplicationStore:
     async def get(self, id_: str) -> Application:
         """Return an application."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await self._get(conn, id_)
 
     async def patch(self, id_: str, patch: ApplicationPatch) -> Application:
         """Change an application."""
         given = {k: v for k, v in msgspec.structs.asdict(patch).items() if v is not UNSET}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 old = await self._get(conn, id_)
                 values = {**self._scope, **msgspec.structs.asdict(old), **given}
                 row = await (await conn.execute(_SQL["update_application"], values)).fetchone()
@@ -85,7 +86,7 @@ class ApplicationStore:
     async def delete(self, id_: str) -> None:
         """Make an application's token invalid for ever."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 old = await self._get(conn, id_)
                 await conn.execute(_SQL["delete_application"], {**self._scope, "id": id_})
                 told = {"name": old.name}
@@ -98,7 +99,7 @@ class ApplicationStore:
         secret = new_application_secret()
         values = {"id": id_, "grace_seconds": grace_seconds, "secret_hash": digest(secret)}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 found = await self._get(conn, id_)
                 await conn.execute(_SQL["rotate_application"], values)
                 told = {"grace_seconds": grace_seconds}

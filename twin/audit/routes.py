@@ -79,7 +79,7 @@ async def list_entries(
     asked = Wanted(object_kind, object_id, action, actor_id, from_, to)
     values = {**asked.values(principal), "limit": limit, "offset": offset}
     with driver_errors():
-        async with ground.pool.connection() as conn:
+        async with ground.pool.bound(principal) as conn:
             rows = await (await conn.execute(_SQL["list_entries"], values)).fetchall()
             total = await (await conn.execute(_SQL["count_entries"], values)).fetchone()
     return Page([Entry(*row) for row in rows], total[0] if total else 0, limit, offset)
@@ -100,19 +100,19 @@ async def export_entries(
     principal.require("admin")
     values = Wanted(object_kind, object_id, action, actor_id, from_, to).values(principal)
     return Stream(
-        _csv(ground, values),
+        _csv(ground, principal, values),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="audit.csv"'},
     )
 
 
-async def _csv(ground: Ground, values: dict[str, Any]) -> AsyncIterator[str]:
+async def _csv(ground: Ground, principal: Principal, values: dict[str, Any]) -> AsyncIterator[str]:
     yield lines([Entry.__struct_fields__])
     before = None
     while True:
         page = {**values, "before": before, "limit": EXPORT_ROWS, "offset": 0}
         with driver_errors():
-            async with ground.pool.connection() as conn:
+            async with ground.pool.bound(principal) as conn:
                 rows = await (await conn.execute(_SQL["list_entries"], page)).fetchall()
         if rows:
             yield lines(rows)

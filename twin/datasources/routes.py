@@ -108,7 +108,7 @@ async def list_devices(
     """List a datasource's devices in the order of their first reading."""
     principal.require("read")
     schema = await ground.schemas.get_for(principal, datasource_id)
-    devices, total = await DatasourceStore(ground).devices(schema.no, limit, offset)
+    devices, total = await DatasourceStore(ground).devices(principal, schema.no, limit, offset)
     return Page(devices, total, limit, offset)
 
 
@@ -142,7 +142,7 @@ async def patch_data_key(
     store = DatasourceStore(ground)
     schema = await ground.schemas.get_for(principal, datasource_id)
     await store.patch_key(principal, schema, key, data)
-    learned = await store.learned(schema.no)
+    learned = await store.learned(principal, schema.no)
     seen: list[SeenDataKey] = learned["data_keys"]
     return next(item for item in seen if item.key == key)
 
@@ -163,7 +163,7 @@ async def list_ingest_keys(datasource_id: UUID, ground: Ground, principal: Princ
     """List a datasource's ingest keys, without secrets."""
     principal.require("read")
     schema = await ground.schemas.get_for(principal, datasource_id)
-    keys = await DatasourceStore(ground).ingest_keys(schema.no)
+    keys = await DatasourceStore(ground).ingest_keys(principal, schema.no)
     return IngestKeys(keys, len(keys))
 
 
@@ -226,7 +226,7 @@ async def _detail(
     payload = example_payload(await ground.schemas.get(id_))
     return DatasourceDetail(
         **row,
-        **await store.learned(no),
+        **await store.learned(principal, no),
         environment=principal.environment,
         ingest_url=url,
         example=Example(payload, example_curl(url, payload, api_key)),

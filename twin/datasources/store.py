@@ -64,7 +64,7 @@ class DatasourceStore:
             "most": self._ground.settings.max_datasources,
         }
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(principal) as conn, conn.transaction():
                 row = await (await conn.execute(_SQL["insert_datasource"], values)).fetchone()
                 if row is None:
                     raise Conflict(f"The organisation has {values['most']} datasources, the most.")
@@ -87,7 +87,7 @@ class DatasourceStore:
         """Return datasources as columns by name, in order of creation, and how many there are."""
         scope = [principal.org_id, principal.environment]
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 cursor = await conn.execute(_SQL["list_datasources"], [*scope, limit, offset])
                 rows = [_as_dict(cursor.description, row) for row in await cursor.fetchall()]
                 total = await (await conn.execute(_SQL["count_datasources"], scope)).fetchone()
@@ -96,7 +96,7 @@ class DatasourceStore:
     async def get(self, principal: Principal, id_: UUID) -> dict[str, Any]:
         """Return a datasource's columns by name."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 cursor = await conn.execute(
                     _SQL["get_datasource"], [principal.org_id, principal.environment, id_]
                 )
@@ -105,10 +105,10 @@ class DatasourceStore:
                     raise NotFound(NO_DATASOURCE)
                 return _as_dict(cursor.description, row)
 
-    async def learned(self, no: int) -> dict[str, Any]:
+    async def learned(self, principal: Principal, no: int) -> dict[str, Any]:
         """Return data_keys, the first devices, last_reading_at and readings_total."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 keys = await (await conn.execute(_SQL["data_keys_seen"], {"no": no})).fetchall()
                 total = await (await conn.execute(_SQL["readings_total"], {"no": no})).fetchone()
                 last = await (await conn.execute(_SQL["last_reading_at"], [no])).fetchone()
@@ -121,10 +121,12 @@ class DatasourceStore:
             "readings_total": int(total[0]) if total else 0,
         }
 
-    async def devices(self, no: int, limit: int, offset: int) -> tuple[list[Device], int]:
+    async def devices(
+        self, principal: Principal, no: int, limit: int, offset: int
+    ) -> tuple[list[Device], int]:
         """Return devices in the order of their first reading, and how many there are."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 return await self._devices(conn, no, limit, offset)
 
     async def patch(self, principal: Principal, id_: UUID, patch: DatasourcePatch) -> None:
@@ -136,7 +138,7 @@ class DatasourceStore:
         if changes:
             where = {"datasource_no": schema.no}
             with driver_errors():
-                async with self._ground.pool.connection() as conn, conn.transaction():
+                async with self._ground.pool.bound(principal) as conn, conn.transaction():
                     await self._update(conn, "datasources", changes, where, touch=True)
                     await audit.record(conn, principal, "update", KIND, id_, changes)
                     if not changes.keys().isdisjoint(LIMITS):
@@ -152,12 +154,16 @@ class DatasourceStore:
             raise NotFound(f"This datasource has no key '{key[:200]}'.")
         changes = {k: v for k, v in msgspec.structs.asdict(patch).items() if v is not msgspec.UNSET}
         kind = changes.get("kind")
-        if kind is not None and kind != schema.keys[key].kind and await self._holds(schema, key):
+        if (
+            kind is not None
+            and kind != schema.keys[key].kind
+            and await self._holds(principal, schema, key)
+        ):
             raise Conflict(f"The kind of '{key}' cannot change while it holds values.")
         if changes:
             where = {"datasource_no": schema.no, "key": key}
             with driver_errors():
-                async with self._ground.pool.connection() as conn, conn.transaction():
+                async with self._ground.pool.bound(principal) as conn, conn.transaction():
                     await self._update(conn, "data_keys", changes, where)
                     told = {"key": key, **changes}
                     await audit.record(conn, principal, "update data key", KIND, schema.id, told)
@@ -167,7 +173,7 @@ class DatasourceStore:
         """Make a datasource and its keys invalid at once; its readings go in the background."""
         scope = [principal.org_id, principal.environment, id_]
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(principal) as conn, conn.transaction():
                 row = await (await conn.execute(_SQL["delete_datasource"], scope)).fetchone()
                 if row is None:
                     raise NotFound(NO_DATASOURCE)
@@ -178,10 +184,10 @@ class DatasourceStore:
         self._ground.versions.bump("alerts", row[0])
         await self._ground.schemas.moved(row[0])
 
-    async def ingest_keys(self, no: int) -> list[IngestKey]:
+    async def ingest_keys(self, principal: Principal, no: int) -> list[IngestKey]:
         """Return a datasource's ingest keys."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 rows = await (await conn.execute(_KEYS["list_ingest_keys"], [no])).fetchall()
         return [_ingest_key(row) for row in rows]
 
@@ -191,7 +197,7 @@ class DatasourceStore:
         """Store another ingest key; return it with its secret."""
         secret = new_ingest_secret()
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(principal) as conn, conn.transaction():
                 key = await self._insert_key(conn, schema.no, new, secret)
                 told = {"datasource_id": schema.id, **msgspec.structs.asdict(new)}
                 await audit.record(conn, principal, "create", KEY_KIND, key.key_id, told)
@@ -209,7 +215,7 @@ class DatasourceStore:
             "secret_hash": digest(secret),
         }
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(principal) as conn, conn.transaction():
                 row = await (await conn.execute(_KEYS["rotate_ingest_key"], values)).fetchone()
                 if row is None:
                     raise NotFound(NO_KEY)
@@ -224,7 +230,7 @@ class DatasourceStore:
     ) -> None:
         """Make an ingest key invalid."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(principal) as conn, conn.transaction():
                 cursor = await conn.execute(_KEYS["delete_ingest_key"], [schema.no, key_id])
                 if cursor.rowcount == 0:
                     raise NotFound(NO_KEY)
@@ -238,7 +244,7 @@ class DatasourceStore:
     ) -> None:
         """Say in the audit trail which readings were told to go, before they do."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 await audit.record(conn, principal, "delete readings", KIND, schema.id, asked)
 
     async def _insert_key(
@@ -256,6 +262,7 @@ class DatasourceStore:
         row = await (await conn.execute(_KEYS["insert_ingest_key"], values)).fetchone()
         if row is None:
             raise Conflict(f"The datasource has {most} ingest keys, the most.")
+        await conn.execute(_KEYS["insert_ingest_secret"], values)
         return _ingest_key(row)
 
     async def _devices(
@@ -265,13 +272,13 @@ class DatasourceStore:
         count = await (await conn.execute(_SQL["count_devices"], [no])).fetchone()
         return [Device(*row) for row in rows], count[0] if count else 0
 
-    async def _holds(self, schema: DatasourceSchema, key: str) -> bool:
+    async def _holds(self, principal: Principal, schema: DatasourceSchema, key: str) -> bool:
         data_key = schema.keys[key]
         query = pgsql.SQL(_SQL["slot_holds_value"].decode()).format(
             column=pgsql.Identifier(f"v{data_key.column}")
         )
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 values = {"no": schema.no, "page": data_key.page}
                 row = await (await conn.execute(query, values)).fetchone()
         return bool(row and row[0])

@@ -30,6 +30,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     home: Home
     server_version: str
     timescaledb_version: str | None = None
+    api_role: str | None = None
+    """The role of API requests, bounded by row-level security; None where it could not be made."""
 
     @property
     def hypertables(self) -> bool:

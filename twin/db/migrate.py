@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from twin.db.capabilities import Capabilities, Home, detect
+from twin.db.wall import raise_wall
 from twin.errors import StartupError
 
 SCHEMA = "twinfeed"
@@ -62,7 +63,7 @@ def migrate(url: str) -> Capabilities:
             conn.execute(sql.SQL("SET search_path TO {}, public").format(sql.Identifier(SCHEMA)))
             capabilities = _settle_home(conn, capabilities)
             _apply(conn, migrations(capabilities.home))
-            return capabilities
+            return msgspec.structs.replace(capabilities, api_role=raise_wall(conn, SCHEMA))
     except psycopg.OperationalError as exc:
         reason = " ".join(str(exc).split())
         raise StartupError(f"The database cannot be reached: {reason}") from exc

@@ -1,5 +1,7 @@
 """Connections: one way to say how every session of ours is set up."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -7,11 +9,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from twin.db.migrate import SCHEMA
+from twin.principal import Principal
 from twin.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
-AsyncPool = AsyncConnectionPool[AsyncConnection]
 
 CONNECT_TIMEOUT_S = 5
 """A database that does not answer a connect in this time counts as away."""
@@ -24,6 +25,52 @@ _KEEPALIVE = {
 """A server behind a dead network counts as away after about 20 s, not after the kernel's 15 min."""
 POOL_WAIT_S = 5.0
 """How long a request waits for a free connection before it is told 503."""
+
+
+class AsyncConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A connection that knows for whom it was bound last; None: not known."""
+
+    bound_to: str | None = None
+
+
+class AsyncPool(AsyncConnectionPool[AsyncConnection]):
+    """Connections of API requests: each is lent out for an organisation, for all, or for nobody.
+
+    Invariant: a connection is bound before its borrower has it, and stays so until the next one. Row
+    level security then bounds what it sees (twin/db/wall.py). A connection that was last bound to the
+    same organisation costs no round trip.
+    """
+
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that sees nothing of any organisation."""
+        async with self._bound("", timeout) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def bound(self, principal: Principal) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that sees what belongs to the principal's organisation."""
+        async with self._bound(str(principal.org_id), None) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def everyone(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that sees everything.
+
+        For finding out whose something is, for what is reached only by ids that were found so, and
+        for the server's own work.
+        """
+        async with self._bound("all", None) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def _bound(self, org: str, timeout: float | None) -> AsyncIterator[AsyncConnection]:
+        async with super().connection(timeout) as conn:
+            if conn.bound_to != org:
+                conn.bound_to = None
+                await conn.execute("SELECT set_config('twinfeed.org', %s, false)", [org])
+                conn.bound_to = org
+            yield conn
 
 
 def conninfo(url: str, *, application: str = "twinfeed", **options: str) -> str:
@@ -39,10 +86,16 @@ def conninfo(url: str, *, application: str = "twinfeed", **options: str) -> str:
     return make_conninfo(options=" ".join(p for p in parts if p), **given)
 
 
-def open_pool(settings: Settings, url: str) -> AsyncPool:
-    """Return a closed pool of autocommit connections; the caller opens it and closes it."""
-    return AsyncConnectionPool(
-        conninfo(url, statement_timeout=f"{settings.query_timeout_ms}ms"),
+def open_pool(settings: Settings, url: str, role: str | None) -> AsyncPool:
+    """Return a closed pool of autocommit connections; the caller opens it and closes it.
+
+    Its sessions run as `role`; None: as the login itself.
+    """
+    options = {"statement_timeout": f"{settings.query_timeout_ms}ms"}
+    if role is not None:
+        options["role"] = role
+    return AsyncPool(
+        conninfo(url, **options),
         connection_class=AsyncConnection,
         kwargs={"autocommit": True},
         min_size=1,

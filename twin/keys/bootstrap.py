@@ -14,6 +14,8 @@ from twin.keys.secrets import MANAGEMENT_KEY, digest, new_id, new_management_sec
 KIND = "management key"
 FIRST_KEY = "First admin key"
 SCOPES = ("admin", "read", "write")
+INSERT_KEY = ("insert_management_key", "insert_management_secret")
+"""The statements that store a key: in this order, in one transaction."""
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ def bootstrap(url: str, admin_key: str | None) -> NewKey | None:
         assert row is not None
         secret = admin_key or new_management_secret("live")
         values = key_values(int(row[0]), FIRST_KEY, SCOPES, secret, is_operator=True)
-        conn.execute(sql["insert_management_key"], values)
+        store_key(conn, values)
         return NewKey(str(values["key_id"]), secret, tenant_id)
 
 
@@ -71,7 +73,7 @@ def create_key(
             expires_in_days=expires_in_days,
             is_operator=is_operator,
         )
-        conn.execute(load("twin", "keys")["insert_management_key"], values)
+        store_key(conn, values)
         told = {"name": name, "scopes": scopes, "rate_limit": rate_limit}
         record_command(conn, org_id, environment, "create", KIND, str(values["key_id"]), told)
         return NewKey(str(values["key_id"]), secret, tenant)
@@ -90,6 +92,12 @@ def find_organisation(conn: Connection, tenant_id: str | None) -> tuple[int, str
     if row is None:
         raise StartupError("There is no such organisation; `twinfeed serve` makes the first.")
     return int(row[0]), str(row[1])
+
+
+def store_key(conn: Connection, values: dict[str, object]) -> None:
+    """Store a management key made by `key_values`, and its secret."""
+    for name in INSERT_KEY:
+        conn.execute(load("twin", "keys")[name], values)
 
 
 def key_values(

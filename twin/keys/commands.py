@@ -23,6 +23,7 @@ from twin.keys.bootstrap import (
     create_key,
     find_organisation,
     key_values,
+    store_key,
 )
 from twin.keys.directory import TOPIC
 from twin.keys.secrets import digest, new_id, new_management_secret
@@ -152,7 +153,7 @@ def orgs_create(name: str, **flags: object) -> None:
         if row is None:
             raise StartupError(f"This server has {values['most']} organisations, the most.")
         key = key_values(int(row[0]), FIRST_KEY, SCOPES, secret)
-        conn.execute(load("twin", "keys")["insert_management_key"], key)
+        store_key(conn, key)
         told = {"name": name, "key_id": key["key_id"]}
         record_command(conn, int(row[0]), "live", "create", _ORGANISATION, tenant_id, told)
     click.echo(f"{tenant_id}  {secret}")

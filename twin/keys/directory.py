@@ -142,7 +142,7 @@ class KeyDirectory:
             return self._origins
         generation = self._generation
         with driver_errors():
-            async with self._pool.connection() as conn:
+            async with self._pool.everyone() as conn:
                 rows = await (await conn.execute(self._sql["allowed_origins"])).fetchall()
         found = frozenset(origin for (origin,) in rows)
         if self._may_cache(generation):
@@ -154,7 +154,7 @@ class KeyDirectory:
 
     async def _fetch(self, query: bytes, hashed: bytes) -> tuple[Any, ...] | None:
         with driver_errors():
-            async with self._pool.connection() as conn:
+            async with self._pool.everyone() as conn:
                 cursor = await conn.execute(query, [hashed])
                 return await cursor.fetchone()
 

@@ -16,7 +16,7 @@ from twin.db.pool import AsyncConnection
 from twin.db.queries import load
 from twin.errors import Conflict, Forbidden, NotFound
 from twin.ground import Ground
-from twin.keys.bootstrap import KIND, key_values
+from twin.keys.bootstrap import INSERT_KEY, KIND, key_values
 from twin.keys.directory import TOPIC
 from twin.keys.model import ManagementKey, ManagementKeyPatch, NewManagementKey
 from twin.keys.secrets import digest, new_management_secret
@@ -25,7 +25,7 @@ from twin.principal import Principal
 
 NO_KEY = "There is no management key with this id."
 _SQL = load("twin", "management")
-_INSERT = load("twin", "keys")["insert_management_key"]
+_KEYS = load("twin", "keys")
 
 
 class ManagementKeyStore:
@@ -57,13 +57,14 @@ class ManagementKeyStore:
         )
         key_id = str(values["key_id"])
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_organisation"], self._scope)
                 everywhere = {**self._scope, "environment": None}
                 row = await (await conn.execute(_SQL["count_keys"], everywhere)).fetchone()
                 if row is not None and row[0] >= most:
                     raise Conflict(f"The organisation has {most} management keys, the most.")
-                await conn.execute(_INSERT, values)
+                for name in INSERT_KEY:
+                    await conn.execute(_KEYS[name], values)
                 told = {**msgspec.structs.asdict(new), "environment": environment}
                 await audit.record(conn, principal, "create", KIND, key_id, told)
                 key = await self._get(conn, key_id)
@@ -73,7 +74,7 @@ class ManagementKeyStore:
         """Return keys in the order of their creation, and how many there are."""
         values = {**self._scope, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = await (await conn.execute(_SQL["list_keys"], values)).fetchall()
                 total = await (await conn.execute(_SQL["count_keys"], values)).fetchone()
         return [_key(row) for row in rows], total[0] if total else 0
@@ -81,13 +82,13 @@ class ManagementKeyStore:
     async def get(self, key_id: str) -> ManagementKey:
         """Return a key."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await self._get(conn, key_id)
 
     async def patch(self, key_id: str, patch: ManagementKeyPatch) -> ManagementKey:
         """Change a key. Raises Conflict where no admin key would remain."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_organisation"], self._scope)
                 old = await self._get(conn, key_id)
                 given = {k: v for k, v in msgspec.structs.asdict(patch).items() if v is not UNSET}
@@ -111,7 +112,7 @@ class ManagementKeyStore:
     async def delete(self, key_id: str) -> None:
         """Make a key invalid for ever. Raises Conflict for the last admin key."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_organisation"], self._scope)
                 old = await self._get(conn, key_id)
                 await self._refuse_last(conn, old)
@@ -124,7 +125,7 @@ class ManagementKeyStore:
     async def rotate(self, key_id: str, grace_seconds: int) -> tuple[ManagementKey, str]:
         """Give a key a new secret; the old ones stay valid for the grace."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_organisation"], self._scope)
                 key = await self._get(conn, key_id)
                 secret = new_management_secret(key.environment)

@@ -35,7 +35,7 @@ class KeyUsage:
             "times": [to_datetime(seen[key][1]) for key in keys],
         }
         try:
-            async with self._pool.connection() as conn:
+            async with self._pool.everyone() as conn:
                 await conn.execute(load("twin", "management")["add_usage"], values)
         except BaseException:
             for key, (count, last_us) in seen.items():

@@ -38,7 +38,7 @@ class LimitSync:
         now = now_us()
         now_s = now // 1_000_000
         moved = self._counters.unsent(now_s)
-        async with self._pool.connection() as conn:
+        async with self._pool.everyone() as conn:
             if moved:
                 values = {
                     "host": self._host,

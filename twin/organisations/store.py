@@ -10,7 +10,7 @@ from twin.db.errors import driver_errors
 from twin.db.queries import load
 from twin.errors import Conflict, Forbidden
 from twin.ground import Ground
-from twin.keys.bootstrap import FIRST_KEY, SCOPES, NewKey, key_values
+from twin.keys.bootstrap import FIRST_KEY, INSERT_KEY, SCOPES, NewKey, key_values
 from twin.keys.directory import TOPIC
 from twin.keys.secrets import new_id, new_management_secret
 from twin.notify import send_on
@@ -26,7 +26,7 @@ from twin.principal import Principal
 
 KIND = "organisation"
 _SQL = load("twin", "organisations")
-_INSERT_KEY = load("twin", "keys")["insert_management_key"]
+_KEYS = load("twin", "keys")
 
 
 async def create(ground: Ground, principal: Principal, new: NewOrganisation) -> CreatedOrganisation:
@@ -36,12 +36,13 @@ async def create(ground: Ground, principal: Principal, new: NewOrganisation) -> 
     tenant_id, secret = new_id("org"), new_management_secret("live")
     values = {"tenant_id": tenant_id, "name": new.name, "most": most}
     with driver_errors():
-        async with ground.pool.connection() as conn, conn.transaction():
+        async with ground.pool.everyone() as conn, conn.transaction():
             row = await (await conn.execute(_SQL["insert_organisation"], values)).fetchone()
             if row is None:
                 raise Conflict(f"This server has {most} organisations, the most.")
             key = key_values(int(row[0]), FIRST_KEY, SCOPES, secret)
-            await conn.execute(_INSERT_KEY, key)
+            for name in INSERT_KEY:
+                await conn.execute(_KEYS[name], key)
             told = {"name": new.name, "key_id": key["key_id"]}
             await audit.record(conn, principal, "create", KIND, tenant_id, told)
     shown = msgspec.structs.asdict(_organisation(row))
@@ -53,7 +54,7 @@ async def page(ground: Ground, principal: Principal, limit: int, offset: int) ->
     principal.require_operator()
     values = {"limit": limit, "offset": offset}
     with driver_errors():
-        async with ground.pool.connection() as conn:
+        async with ground.pool.everyone() as conn:
             rows = await (await conn.execute(_SQL["list_organisations"], values)).fetchall()
             total = await (await conn.execute(_SQL["count_organisations"])).fetchone()
     items = [_organisation(row) for row in rows]
@@ -64,7 +65,7 @@ async def get_own(ground: Ground, principal: Principal) -> Organisation:
     """Return the principal's own organisation."""
     principal.require("read")
     with driver_errors():
-        async with ground.pool.connection() as conn:
+        async with ground.pool.bound(principal) as conn:
             cursor = await conn.execute(_SQL["get_organisation"], principal.scope)
             return _organisation(await cursor.fetchone())
 
@@ -79,7 +80,7 @@ async def patch_own(ground: Ground, principal: Principal, patch: OrganisationPat
     unchanged = dict.fromkeys(patch.__struct_fields__)
     values = {**unchanged, **given, **principal.scope}
     with driver_errors():
-        async with ground.pool.connection() as conn, conn.transaction():
+        async with ground.pool.bound(principal) as conn, conn.transaction():
             row = await (await conn.execute(_SQL["update_organisation"], values)).fetchone()
             await audit.record(conn, principal, "update", KIND, principal.tenant_id, given)
             await send_on(conn, TOPIC)

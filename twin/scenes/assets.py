@@ -60,7 +60,7 @@ class AssetStore:
         values = {**await self._values(content), "asset_id": uuid4(), "name": name}
         most = self._ground.settings.max_assets
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_assets"], values)
                 row = await (await conn.execute(_SQL["count_assets"], values)).fetchone()
                 if row is not None and row[0] >= most:
@@ -75,7 +75,7 @@ class AssetStore:
         """Give a model other content."""
         values = {**await self._values(content), "asset_id": asset_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_assets"], values)
                 old = await self._get(conn, asset_id)
                 await conn.execute(_SQL["insert_blob"], values)
@@ -89,7 +89,7 @@ class AssetStore:
         """Give a model another name."""
         values = {**self._principal.scope, "asset_id": asset_id, "name": name}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["rename_asset"], values)
                 asset = await self._get(conn, asset_id)
                 await audit.record(conn, self._principal, "update", KIND, asset_id, {"name": name})
@@ -99,7 +99,7 @@ class AssetStore:
         """Drop a model. Raises Conflict naming the scenes that use it."""
         values = {**self._principal.scope, "asset_id": asset_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_assets"], values)
                 old = await self._get(conn, asset_id)
                 scenes = await (await conn.execute(_SQL["scenes_of_asset"], values)).fetchall()
@@ -115,14 +115,14 @@ class AssetStore:
     async def get(self, asset_id: UUID) -> Asset:
         """Return a model without its content."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await self._get(conn, asset_id)
 
     async def page(self, limit: int, offset: int) -> Page[Asset]:
         """Return models in the order they came."""
         values = {**self._principal.scope, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = await (await conn.execute(_SQL["list_assets"], values)).fetchall()
                 total = await (await conn.execute(_SQL["count_assets"], values)).fetchone()
         return Page([shown_asset(row) for row in rows], total[0] if total else 0, limit, offset)
@@ -137,7 +137,7 @@ class AssetStore:
                 "bytes": PART_BYTES,
             }
             with driver_errors():
-                async with self._ground.pool.connection() as conn:
+                async with self._ground.pool.bound(self._principal) as conn:
                     row = await (
                         await conn.execute(_SQL["blob_part"], values, binary=True)
                     ).fetchone()

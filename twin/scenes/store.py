@@ -95,7 +95,7 @@ class SceneStore:
         values = {**self._values(body), "scene_id": uuid4()}
         most = self._ground.settings.max_scenes
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_scenes"], values)
                 row = await (await conn.execute(_SQL["count_scenes"], values)).fetchone()
                 if row is not None and row[0] >= most:
@@ -109,7 +109,7 @@ class SceneStore:
         """Save a scene anew. Raises Conflict when `revision` is not the one that is stored."""
         values = {**self._values(body), "scene_id": scene_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await conn.execute(_SQL["lock_scenes"], values)
                 await self._lock(conn, scene_id, body.revision)
                 old = await self._get(conn, scene_id)
@@ -130,7 +130,7 @@ class SceneStore:
         }
         values = {"name": None, "description": None, **given, "scene_id": scene_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 await self._lock(conn, scene_id, patch.revision)
                 await conn.execute(_SQL["patch_scene"], values)
                 await audit.record(conn, self._principal, "update", KIND, scene_id, given)
@@ -140,7 +140,7 @@ class SceneStore:
         """Drop a scene and its view tokens; models and widgets stay."""
         values = {**self._principal.scope, "scene_id": scene_id}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 row = await (await conn.execute(_SQL["delete_scene"], values)).fetchone()
                 if row is None:
                     raise NotFound(ABSENT)
@@ -153,14 +153,14 @@ class SceneStore:
     async def get(self, scene_id: UUID) -> Scene:
         """Return a scene, the models it uses, and what it lacks."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await self._get(conn, scene_id)
 
     async def page(self, limit: int, offset: int) -> Page[SceneSummary]:
         """Return scenes in the order they came, without their nodes."""
         values = {**self._principal.scope, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = await (await conn.execute(_SQL["list_scenes"], values)).fetchall()
                 total = await (await conn.execute(_SQL["count_scenes"], values)).fetchone()
         items = [SceneSummary(*row) for row in rows]
@@ -169,7 +169,7 @@ class SceneStore:
     async def known_widgets(self, wanted: Sequence[UUID]) -> set[UUID]:
         """Return those of some widgets that the environment has."""
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await self._known_widgets(conn, wanted)
 
     def _values(self, body: SceneBody) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class ViewTokenStore:
             "most": MAX_TOKENS,
         }
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 row = await (await conn.execute(_SQL["insert_view_token"], values)).fetchone()
                 if row is None:
                     raise Conflict(f"The scene has {MAX_TOKENS} view tokens, the most.")
@@ -91,7 +91,7 @@ class ViewTokenStore:
         await self._check_scene()
         values = {"scene_id": self._scene_id, "limit": limit, "offset": offset}
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 rows = await (await conn.execute(_SQL["list_view_tokens"], values)).fetchall()
                 total = await (await conn.execute(_SQL["count_view_tokens"], values)).fetchone()
         return Page([ViewToken(*row) for row in rows], total[0] if total else 0, limit, offset)
@@ -101,7 +101,7 @@ class ViewTokenStore:
         await self._check_scene()
         values = {"scene_id": self._scene_id, "token_id": token_id.replace("\x00", "")}
         with driver_errors():
-            async with self._ground.pool.connection() as conn, conn.transaction():
+            async with self._ground.pool.bound(self._principal) as conn, conn.transaction():
                 row = await (await conn.execute(_SQL["delete_view_token"], values)).fetchone()
                 if row is None:
                     raise NotFound("There is no view token with this id.")

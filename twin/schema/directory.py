@@ -91,7 +91,7 @@ class SchemaDirectory:
                 return  # the one before us took ours along
             todo, schema.pending = schema.pending, []
             with driver_errors():
-                async with self._pool.connection() as conn:
+                async with self._pool.everyone() as conn:
                     async with conn.transaction():
                         cursor = await conn.execute(self._sql["lock_datasource"], [schema.no])
                         if await cursor.fetchone() is None:
@@ -152,7 +152,7 @@ class SchemaDirectory:
     async def _load(self, ref: int | UUID) -> DatasourceSchema:
         query = "datasource_by_id" if isinstance(ref, UUID) else "datasource_by_no"
         with driver_errors():
-            async with self._pool.connection() as conn:
+            async with self._pool.everyone() as conn:
                 row = await (await conn.execute(self._sql[query], [ref])).fetchone()
             if row is None:
                 self._drop(ref)
@@ -162,7 +162,7 @@ class SchemaDirectory:
             if schema is None:
                 schema = DatasourceSchema(no, id_, org_id, environment, name, timezone)
             # The lock before the connection, as in learn(): the other order could starve the pool.
-            async with schema.learning, self._pool.connection() as conn:
+            async with schema.learning, self._pool.everyone() as conn:
                 version = self._version(no)
                 await self._fill(conn, schema)
                 schema.name, schema.timezone, schema.version = name, timezone, version

@@ -5,15 +5,12 @@ SELECT org_id FROM organisations WHERE org_id = %(org_id)s FOR UPDATE
 SELECT count(*) FROM applications WHERE org_id = %(org_id)s AND environment = %(environment)s
 
 -- name: insert_application
-WITH a AS (
-    INSERT INTO applications (application_id, org_id, environment, name, per_minute, per_day)
-    VALUES (%(id)s, %(org_id)s, %(environment)s, %(name)s, %(per_minute)s, %(per_day)s)
-    RETURNING *
-), s AS (
-    INSERT INTO application_secrets (secret_hash, application_id)
-    SELECT %(secret_hash)s, application_id FROM a
-)
-SELECT application_id, name, per_minute, per_day, is_active, environment, created_at, updated_at FROM a
+INSERT INTO applications (application_id, org_id, environment, name, per_minute, per_day)
+VALUES (%(id)s, %(org_id)s, %(environment)s, %(name)s, %(per_minute)s, %(per_day)s)
+RETURNING application_id, name, per_minute, per_day, is_active, environment, created_at, updated_at
+
+-- name: insert_application_secret
+INSERT INTO application_secrets (secret_hash, application_id) VALUES (%(secret_hash)s, %(id)s)
 
 -- name: list_applications
 SELECT application_id, name, per_minute, per_day, is_active, environment, created_at, updated_at

@@ -46,31 +46,28 @@ SELECT org_id, tenant_id FROM organisations ORDER BY org_id LIMIT 1
 SELECT org_id, tenant_id FROM organisations WHERE tenant_id = %s
 
 -- name: insert_management_key
-WITH k AS (
-    INSERT INTO management_keys (key_id, org_id, environment, name, scopes, rate_limit, expires_at,
-                                 is_operator)
-    VALUES (%(key_id)s, %(org_id)s, %(environment)s, %(name)s, %(scopes)s, %(rate_limit)s,
-            now() + make_interval(days => %(expires_in_days)s::int), %(is_operator)s)
-    RETURNING key_id
-)
-INSERT INTO management_secrets (secret_hash, key_id) SELECT %(secret_hash)s, key_id FROM k
+INSERT INTO management_keys (key_id, org_id, environment, name, scopes, rate_limit, expires_at,
+                             is_operator)
+VALUES (%(key_id)s, %(org_id)s, %(environment)s, %(name)s, %(scopes)s, %(rate_limit)s,
+        now() + make_interval(days => %(expires_in_days)s::int), %(is_operator)s)
+
+-- name: insert_management_secret
+-- A statement of its own: row-level security looks for the key, which must be there before.
+INSERT INTO management_secrets (secret_hash, key_id) VALUES (%(secret_hash)s, %(key_id)s)
 
 -- name: list_ingest_keys
 SELECT key_id, name, created_at, expires_at
 FROM ingest_keys WHERE datasource_no = %s ORDER BY created_at, key_id
 
 -- name: insert_ingest_key
--- A key and its secret, unless the datasource has as many keys as it may.
-WITH k AS (
-    INSERT INTO ingest_keys (key_id, datasource_no, name, expires_at)
-    SELECT %(key_id)s, %(datasource_no)s, %(name)s,
-           now() + make_interval(days => %(expires_in_days)s::int)
-    WHERE (SELECT count(*) FROM ingest_keys WHERE datasource_no = %(datasource_no)s) < %(most)s
-    RETURNING key_id, name, created_at, expires_at
-), s AS (
-    INSERT INTO ingest_secrets (secret_hash, key_id) SELECT %(secret_hash)s, key_id FROM k
-)
-SELECT key_id, name, created_at, expires_at FROM k
+-- A key, unless the datasource has as many as it may.
+INSERT INTO ingest_keys (key_id, datasource_no, name, expires_at)
+SELECT %(key_id)s, %(datasource_no)s, %(name)s, now() + make_interval(days => %(expires_in_days)s::int)
+WHERE (SELECT count(*) FROM ingest_keys WHERE datasource_no = %(datasource_no)s) < %(most)s
+RETURNING key_id, name, created_at, expires_at
+
+-- name: insert_ingest_secret
+INSERT INTO ingest_secrets (secret_hash, key_id) VALUES (%(secret_hash)s, %(key_id)s)
 
 -- name: delete_ingest_key
 DELETE FROM ingest_keys WHERE datasource_no = %s AND key_id = %s

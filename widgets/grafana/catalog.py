@@ -92,7 +92,7 @@ class Catalog:
     async def _rows(self, query: str, **params: Any) -> list[tuple[Any, ...]]:
         given = self._principal.scope | {"most": MOST} | params
         with driver_errors():
-            async with self._ground.pool.connection() as conn:
+            async with self._ground.pool.bound(self._principal) as conn:
                 return await (await conn.execute(_queries[query], given)).fetchall()
 
 
