@@ -29,11 +29,12 @@ demo: $(VENV)/installed   ## a sample plant on the embedded database
 test: $(VENV)/installed-dev   ## all tests; with TWINFEED_TEST_DATABASE_URL those that reach a database, on that server
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/installed-dev   ## lint, types, tests of layout and docs
+check: $(VENV)/installed-dev   ## lint, types, tests of layout and docs, locked versions against known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_docs.py
+	$(BIN)/python .ci/audit.py requirements.lock requirements-dev.lock
 
 bench: $(VENV)/installed-dev   ## throughput and latency, as ratios against references in the same run
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)

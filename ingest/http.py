@@ -90,7 +90,7 @@ class IngestRoute:
         except TwinfeedError:
             return None
         grant = keys.cached_ingest(ingest_secret(headers), now_us())
-        if grant is None or grant.is_paced or str(grant.datasource_id) != head.path[len(PREFIX) :]:
+        if grant is None or str(grant.datasource_id) != head.path[len(PREFIX) :]:
             return None
         return _Memo(generation, grant, options)
 

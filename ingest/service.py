@@ -145,7 +145,7 @@ class IngestService:
     def take_quick(self, grant: IngestGrant, body: bytes, options: Options, done: Waiter) -> int:
         """Let a JSON body that is in order wait for its commit; return how many readings it holds.
 
-        0: it is not for this way. Raises Overloaded.
+        0: it is not for this way, or ahead of its limits. Raises Overloaded.
         """
         schema = self._ground.schemas.current(grant.datasource_no)
         if schema is None or options.dry_run:
@@ -157,8 +157,19 @@ class IngestService:
             block = codec.block(body, context, self._ground.settings.max_readings)
             if block is None:
                 return 0
-        self._buffer.put(Pending(block, done))
-        return block.readings if isinstance(block, Block) else 1
+        readings = block.readings if isinstance(block, Block) else 1
+        if not grant.is_paced:
+            self._buffer.put(Pending(block, done))
+            return readings
+        now, limits = now_us(), self._ground.limits
+        if not limits.pay(grant, now, readings=readings, size=len(body)):
+            return 0  # the other way says for how long
+        try:
+            self._buffer.put(Pending(block, done))
+        except Overloaded:
+            limits.spend(grant, now, readings=-readings, size=-len(body))
+            raise
+        return readings
 
     async def take(
         self,

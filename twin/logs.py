@@ -15,7 +15,7 @@ import structlog
 
 _REDACTIONS = (
     # Keys, by the prefixes of the contract.
-    (re.compile(r"\b(tf_live_|tf_test_|tfi_|tfa_|tfv_)[0-9A-Za-z_\-.]{6,}"), r"\1***"),
+    (re.compile(r"\b(tf_live_|tf_test_|tfi_|tfa_|tfv_|tfs_)[0-9A-Za-z_\-.]{6,}"), r"\1***"),
     # What follows the name of an authentication scheme: Basic holds a key in base64.
     (re.compile(r"\b((?:basic|bearer|token) +)[0-9A-Za-z+/=_\-.]{8,}", re.IGNORECASE), r"\1***"),
     # Passwords in URLs and in PostgreSQL's connection strings.

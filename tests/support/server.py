@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from .leaks import assert_log_is_clean, assert_processes_are_clean
+
 ADMIN_KEY = "tf_live_" + "a1" * 32
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
@@ -139,6 +141,7 @@ def launch(
             break
         try:
             if server.client.get("/health").status_code == 200:
+                assert_processes_are_clean(process.pid)
                 return server
         except httpx.TransportError:
             pass
@@ -169,4 +172,5 @@ def start_server(
                 server.process.wait()
                 raise
             assert code == 0, server.log.read_text()[-4000:]
+        assert_log_is_clean(server.log)
         server.log.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from twin.limits.counters import BURST_US, GROUPS, WAYS, Counters, Moved, Window, subject_of
+from twin.limits.counters import BURST_US, GROUPS, WAYS, Counters, Moved, Window, beside, subject_of
 
 NOW_US = 1_800_000_000_000_000
 HOUR = Window.at(NOW_US, 3600)
@@ -50,6 +50,20 @@ def test_a_pace_lets_one_go_ahead_and_then_wait() -> None:
     assert counters.ahead_us(7, NOW_US + 11_000_000) == 0
     counters.spend(7, 100.0, 100, NOW_US + 60_000_000)
     assert counters.ahead_us(7, NOW_US + 60_000_000 - BURST_US) == 1_000_000
+    counters.close()
+
+
+def test_two_paces_are_paid_together_or_not_at_all() -> None:
+    counters = Counters()
+    readings, size = 7, beside(7)
+    assert readings % GROUPS == size % GROUPS
+    assert counters.pay([(readings, 1000.0, 1), (size, 100.0, 300)], NOW_US)
+    assert counters.ahead_us(size, NOW_US) == 2_000_000
+    assert counters.ahead_us(readings, NOW_US) == 0
+    for _ in range(5000):
+        assert not counters.pay([(readings, 1000.0, 1), (size, 100.0, 300)], NOW_US)
+    assert counters.ahead_us(readings, NOW_US) == 0  # what was refused is not counted
+    assert counters.pay([(readings, 1000.0, 1), (size, 100.0, 300)], NOW_US + 2_000_000)
     counters.close()
 
 

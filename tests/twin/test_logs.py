@@ -19,6 +19,7 @@ HEX = "0123456789abcdef" * 4
         (f"Authorization: Bearer tfi_{HEX}", "Authorization: Bearer tfi_***"),
         (f'{{"api_key": "tfi_{HEX}"}}', '{"api_key": "tfi_***"}'),
         (f"X-App-Token: tfa_{HEX}", "X-App-Token: tfa_***"),
+        (f"twinfeed_session=tfs_{HEX}", "twinfeed_session=tfs_***"),
         ("/viewer/1?token=tfv_abc-DEF_123&x=1", "/viewer/1?token=tfv_***&x=1"),
         ("Authorization: Basic dXNlcjp0ZmlfMDEyMw==", "Authorization: Basic ***"),
         ("token   abcdefghijk", "token   ***"),

@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +58,11 @@ def subject_of(kind: str, id_: object) -> int:
     """Return the number by which a limited thing is counted: 63 bits of a hash, never 0."""
     hashed = hashlib.blake2b(f"{kind}:{id_}".encode(), digest_size=8).digest()
     return int.from_bytes(hashed) >> 1 or 1
+
+
+def beside(subject: int) -> int:
+    """Return another subject in the same group, for what is counted in the same step."""
+    return subject ^ GROUPS
 
 
 class Counters:
@@ -111,11 +116,27 @@ class Counters:
         The generic cell rate algorithm (ITU-T I.371), with debts: one request may be larger than a
         second's worth, and the next waits for it.
         """
-        cost_ns = max(1, round(1_000_000_000 / per_second))
         with self._row(subject, Window.at(now_us, 60)) as row:
-            self._cells[row + _COST] = cost_ns
-            self._cells[row + _USED] += amount
-            self._add_debt(row, amount * cost_ns // 1000, now_us)
+            self._spend(row, per_second, amount, now_us)
+
+    def pay(self, costs: Sequence[tuple[int, float, int]], now_us: int) -> bool:
+        """Spend (subject, per_second, amount) of paced subjects, all or none; return whether.
+
+        One lock for all of them, so they must lie in one group: see `beside`.
+        """
+        window = Window.at(now_us, 60)
+        group = costs[0][0] % GROUPS
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, group)
+        try:
+            rows = [self._found(subject, window) for subject, _, _ in costs]
+            latest_us = now_us + BURST_US
+            if any(self._cells[row + _FREE_AT] > latest_us for row in rows):
+                return False
+            for row, (_, per_second, amount) in zip(rows, costs, strict=True):
+                self._spend(row, per_second, amount, now_us)
+            return True
+        finally:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, group)
 
     def lead(self) -> bool:
         """Return whether this process syncs for its host: one does, until it ends."""
@@ -162,6 +183,12 @@ class Counters:
             if fresh > 0 and self._cells[row + _COST]:
                 self._add_debt(row, fresh * self._cells[row + _COST] // 1000, now_us)
 
+    def _spend(self, row: int, per_second: float, amount: int, now_us: int) -> None:
+        cost_ns = max(1, round(1_000_000_000 / per_second))
+        self._cells[row + _COST] = cost_ns
+        self._cells[row + _USED] += amount
+        self._add_debt(row, amount * cost_ns // 1000, now_us)
+
     def _add_debt(self, row: int, debt_us: int, now_us: int) -> None:
         free_at = max(self._cells[row + _FREE_AT], now_us) + debt_us
         self._cells[row + _FREE_AT] = min(free_at, 2**62)
@@ -177,22 +204,26 @@ class Counters:
     @contextmanager
     def _row(self, subject: int, window: Window) -> Iterator[int]:
         """Give the first cell of a subject's row in a window, locked; the row is made when absent."""
+        with self._locked(subject % GROUPS):
+            yield self._found(subject, window)
+
+    def _found(self, subject: int, window: Window) -> int:
+        """Return the first cell of a subject's row; its group is locked."""
         group = subject % GROUPS
-        with self._locked(group):
-            first = _SUBJECTS + group * WAYS
-            known = self._cells[first : first + WAYS].tolist()
-            try:
-                way = known.index(subject)
-            except ValueError:
-                way = self._place(group, known, window.starts_at)
-                self._cells[first + way] = subject
-            row = (group * WAYS + way) * _FIELDS
-            if self._cells[row + _STARTS] < window.starts_at:  # one that began later stays
-                self._cells[row + _STARTS] = window.starts_at
-                self._cells[row + _ENDS] = window.ends_at
-                for field in (_USED, _SENT, _OTHERS):
-                    self._cells[row + field] = 0
-            yield row
+        first = _SUBJECTS + group * WAYS
+        known = self._cells[first : first + WAYS].tolist()
+        try:
+            way = known.index(subject)
+        except ValueError:
+            way = self._place(group, known, window.starts_at)
+            self._cells[first + way] = subject
+        row = (group * WAYS + way) * _FIELDS
+        if self._cells[row + _STARTS] < window.starts_at:  # one that began later stays
+            self._cells[row + _STARTS] = window.starts_at
+            self._cells[row + _ENDS] = window.ends_at
+            for field in (_USED, _SENT, _OTHERS):
+                self._cells[row + field] = 0
+        return row
 
     def _place(self, group: int, known: list[int], now_s: int) -> int:
         """Return an empty way of a group, or empty one: whose window is over, else the least used."""

@@ -4,16 +4,19 @@ Plain functions of a principal and the clock, for every route in front of the fr
 """
 
 import ipaddress
+from functools import lru_cache
 from typing import NoReturn
 
 import msgspec
 
 from twin.errors import RateLimited
 from twin.keys.grants import ApplicationGrant, IngestGrant
-from twin.limits.counters import Counters, Window, subject_of
+from twin.limits.counters import Counters, Window, beside, subject_of
 from twin.principal import Principal
 
 HOUR_S, DAY_S, MINUTE_S = 3600, 86_400, 60
+MAX_PACES = 10_000
+"""Datasources with limits whose places in the counters are remembered."""
 _V6_NETWORK = 64
 """An IPv6 client has at least a /64 of addresses: they count as one."""
 
@@ -90,6 +93,14 @@ class Limits:
                 message = f"The datasource may send {per_second:g} {what} per second: wait."
                 raise RateLimited(message, retry_after_s=-(-wait_us // 1_000_000))
 
+    def pay(self, grant: IngestGrant, now_us: int, *, readings: int, size: int) -> bool:
+        """Put a whole request on a datasource's account in one step, unless it must wait."""
+        costs = [
+            (subject, per_second, readings if what == "readings" else size)
+            for what, subject, per_second in _paces(grant)
+        ]
+        return self._counters.pay(costs, now_us)
+
     def spend(self, grant: IngestGrant, now_us: int, *, readings: int = 0, size: int = 0) -> None:
         """Put readings and bytes that came in on a datasource's account."""
         for what, subject, per_second in _paces(grant):
@@ -114,12 +125,16 @@ def _limits(
     return found
 
 
+@lru_cache(MAX_PACES)
 def _paces(grant: IngestGrant) -> list[tuple[str, int, float]]:
-    paces = (("readings", grant.readings_per_second), ("bytes", grant.bytes_per_second))
+    """Return (what, subject, per second) of each limit of a datasource, the subjects in one group."""
+    subject = subject_of("datasource", grant.datasource_no)
+    paces = (
+        ("readings", subject, grant.readings_per_second),
+        ("bytes", beside(subject), grant.bytes_per_second),
+    )
     return [
-        (what, subject_of(what, grant.datasource_no), per_second)
-        for what, per_second in paces
-        if per_second is not None
+        (what, subject, per_second) for what, subject, per_second in paces if per_second is not None
     ]
 
 
