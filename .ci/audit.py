@@ -42,19 +42,19 @@ def main(files: list[Path]) -> int:
     """Tell what is known; return the exit code."""
     pins = locked(files)
     if not pins:
-        print("audit: no locked versions found", file=sys.stderr)
+        sys.stderr.write("audit: no locked versions found\n")
         return 1
     try:
         known = ask(os.environ.get("OSV_URL", URL), pins)
     except (OSError, ValueError, KeyError) as exc:
-        print(f"audit: skipped: not reachable ({exc})")
+        sys.stdout.write(f"audit: skipped: not reachable ({exc})\n")
         return 0
     vulnerable = 0
     for (name, version), ids in zip(pins, known, strict=True):
         if ids:
             vulnerable += 1
-            print(f"audit: {name} {version}: {', '.join(ids)}", file=sys.stderr)
-    print(f"audit: {vulnerable} of {len(pins)} locked versions known to be vulnerable")
+            sys.stderr.write(f"audit: {name} {version}: {', '.join(ids)}\n")
+    sys.stdout.write(f"audit: {vulnerable} of {len(pins)} locked versions known to be vulnerable\n")
     return 1 if vulnerable else 0
 
 

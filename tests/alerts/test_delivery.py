@@ -158,7 +158,7 @@ def test_a_dead_receiver_delays_nobody_and_gets_only_its_share(database_url: str
             sent = time.monotonic()
             await plant.send(("other", 2, HOT))
             await desk.wait(1)
-            assert time.monotonic() - sent < 0.5
+            assert time.monotonic() - sent < 2.0  # a call to the dead one takes 3 s
             assert dead.most_open_calls <= 2
 
     on_plant(database_url, check, webhook_concurrency=16, webhook_timeout_s=3.0)

@@ -20,7 +20,7 @@ from support.leaks import assert_log_is_clean, assert_processes_are_clean
 def test_a_secret_in_a_log_is_found_and_not_told(tmp_path: Path, line: str) -> None:
     log = tmp_path / "log"
     log.write_text(f"fine\n{line}\n")
-    with pytest.raises(AssertionError, match="line 2 .*<secret>") as told:
+    with pytest.raises(AssertionError, match=r"line 2 .*<secret>") as told:
         assert_log_is_clean(log)
     assert line not in str(told.value)
 
