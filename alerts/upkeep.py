@@ -60,7 +60,7 @@ async def close_failed(ground: Ground) -> None:
 async def _each(ground: Ground, query: str, sweep: Callable[..., Awaitable[bool]]) -> None:
     """Lock and sweep each datasource that a query finds; let workers know where states ended."""
     moved = []
-    async with ground.pool.connection() as conn:
+    async with ground.pool.everyone() as conn:
         cursor = await conn.execute(load("alerts", "rules")[query])
         for no, *more in await cursor.fetchall():
             async with conn.transaction():

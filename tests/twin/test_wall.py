@@ -57,6 +57,8 @@ def peopled(new_database: Callable[[], str]) -> str:
         for statement in (
             "INSERT INTO deliveries (webhook_id, body) SELECT webhook_id, '{}' FROM webhooks",
             "INSERT INTO ingest_log (datasource_no, readings) SELECT datasource_no, 1 FROM datasources",
+            "INSERT INTO removals (datasource_no) SELECT datasource_no FROM datasources"
+            " ON CONFLICT DO NOTHING",
             "INSERT INTO datasource_totals (datasource_no) SELECT datasource_no FROM datasources"
             " ON CONFLICT DO NOTHING",
             "INSERT INTO sql_views SELECT datasource_no, 'v' || datasource_no, '' FROM datasources"

@@ -36,6 +36,7 @@ BEGIN
         ['labels', 'datasources', 'datasource_no'],
         ['ingest_log', 'datasources', 'datasource_no'],
         ['datasource_totals', 'datasources', 'datasource_no'],
+        ['removals', 'datasources', 'datasource_no'],
         ['sql_views', 'datasources', 'datasource_no'],
         ['alert_versions', 'datasources', 'datasource_no'],
         ['alert_states', 'alert_rules', 'rule_no'],
