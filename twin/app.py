@@ -19,6 +19,7 @@ from alerts.hook import AlertHook
 from alerts.routes import routes as alert_routes
 from alerts.silence_routes import routes as silence_routes
 from alerts.upkeep import jobs as alert_jobs
+from ingest.foreign.document import routes as foreign_routes
 from ingest.foreign.route import ForeignRoute
 from ingest.http import IngestRoute
 from ingest.routes import routes as ingest_routes
@@ -112,6 +113,7 @@ def create_app(run: Runtime) -> RsgiServer:
             *audit_routes(),
             *datasource_routes(),
             *ingest_routes(),
+            *foreign_routes(),
             *widget_routes(polls),
             *readings_routes(),
             *grafana_routes(),

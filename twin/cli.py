@@ -79,12 +79,13 @@ cli.add_command(orgs_group)
 @click.option("--time-column", help="Name of the time column [found by name].")
 @click.option("--device-column", help="Name of the device column [found by name].")
 @click.option("--delimiter", help="One character [found in the header].")
+@click.option("--sheet", help="Of a workbook [the first].")
 @click.option("--batch", type=click.IntRange(1, 100_000), default=5000, show_default=True)
 def import_command(file: Path, **options: Any) -> None:
-    """Send a CSV file's rows to a datasource in batches, with a progress bar and a summary."""
-    from twin.importer import import_csv  # only this command needs an HTTP client
+    """Send the rows of a CSV file or an xlsx workbook to a datasource, with a progress bar."""
+    from twin.importer import import_file  # only this command needs an HTTP client
 
-    sys.exit(import_csv(file, **options))
+    sys.exit(import_file(file, **options))
 
 
 cli.add_command(mqtt_command)

@@ -10,6 +10,7 @@ from ingest.foreign.protocol import Endpoint, Intake, Request
 from twin.errors import TwinfeedError, Unauthorized, Unreadable
 from twin.rsgi import Answer, Headers
 
+PING_PATH, QUERY_PATH = "/ping", "/query"
 _JSON = ("content-type", "application/json")
 _CREATE = re.compile(r"\s*create\s+database\s+\S.*", re.IGNORECASE | re.DOTALL)
 _SHOW = re.compile(r"\s*show\s+databases\s*", re.IGNORECASE)
@@ -74,7 +75,7 @@ class Query(Endpoint):
 
 def endpoints() -> dict[str, Endpoint]:
     """Return the endpoints of this module by path."""
-    return {"/ping": Ping(), "/query": Query()}
+    return {PING_PATH: Ping(), QUERY_PATH: Query()}
 
 
 def _refuse(error: TwinfeedError) -> Answer:

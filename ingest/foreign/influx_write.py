@@ -24,6 +24,7 @@ from twin.errors import ItemError, TwinfeedError, Unauthorized, Unreadable
 from twin.rsgi import Answer, Headers
 from twin.schema import DatasourceSchema
 
+V1_PATH, V2_PATH, V3_PATH = "/write", "/api/v2/write", "/api/v3/write_lp"
 JSON = ("content-type", "application/json")
 MAX_LISTED = 100
 _MAX_DATASOURCES = 1000
@@ -220,9 +221,9 @@ def endpoints() -> dict[str, Endpoint]:
     """Return the endpoints of this module by path."""
     codecs = LineCodecs()
     return {
-        "/write": WriteV1(codecs),
-        "/api/v2/write": WriteV2(codecs),
-        "/api/v3/write_lp": WriteV3(codecs),
+        V1_PATH: WriteV1(codecs),
+        V2_PATH: WriteV2(codecs),
+        V3_PATH: WriteV3(codecs),
     }
 
 

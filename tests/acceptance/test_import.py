@@ -1,11 +1,14 @@
 """`twinfeed import` as a person uses it, against a real server."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import httpx
+import openpyxl
 import pytest
 from support.server import Datasource, RunningServer, launch, start_server
 
@@ -147,3 +150,62 @@ def test_an_import_waits_for_a_server_that_is_away(database_url: str, tmp_path: 
             detail = second.get(f"/v1/datasources/{datasource.id}").json()
             assert detail["readings_total"] == 100
     assert importing.returncode == 0
+
+
+def write_workbook(path: Path, rows: list[list[object]]) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["an", "other"])
+    sheet = book.create_sheet("Export")
+    for row in rows:
+        sheet.append(row)
+    book.save(path)
+
+
+def test_a_workbook_is_sent_as_it_is(server: RunningServer, tmp_path: Path) -> None:
+    path = tmp_path / "export.xlsx"
+    moments = [datetime(2026, 1, 1, 10, 0, second) for second in range(3)]
+    rows: list[list[object]] = [["When", "Pump", "flow"], [moments[0], "a", 1.5]]
+    write_workbook(path, [*rows, [moments[1], "a", "oops"], [moments[2], "b", 3]])
+    datasource = server.datasource(data_keys=[{"key": "flow", "kind": "number"}])
+    columns = ["--sheet", "Export", "--time-column", "When", "--device-column", "Pump"]
+
+    done = run_import(path, datasource.url, datasource.key, *columns)
+
+    assert done.returncode == 1
+    assert "3 rows, 2 accepted, 1 rejected" in done.stdout
+    assert [line for line in done.stderr.splitlines() if line.startswith("data row 2: flow: ")]
+    assert latest(datasource, "flow", "b") == 3
+
+
+def test_how_far_a_file_is_can_be_seen(server: RunningServer, tmp_path: Path) -> None:
+    csv, xlsx = tmp_path / "a.csv", tmp_path / "a.xlsx"
+    csv.write_text("ts,flow\n2026-01-01T00:00:00Z,1\n")
+    write_workbook(xlsx, [])
+    datasource = server.datasource()
+    for path in (csv, xlsx):
+        ours, theirs = os.openpty()
+        command = [sys.executable, "-m", "twin", "import", str(path), "--url", datasource.url]
+        with subprocess.Popen([*command, "--key", datasource.key], stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: the other side is closed
+                while piece := os.read(ours, 4096):
+                    shown += piece
+            os.close(ours)
+        assert process.returncode is not None
+        assert b"sending" in shown, shown
+
+
+def test_what_does_not_go_together_is_said(server: RunningServer, tmp_path: Path) -> None:
+    csv, xlsx = tmp_path / "a.csv", tmp_path / "a.xlsx"
+    csv.write_text("ts,flow\n2026-01-01T00:00:00Z,1\n")
+    write_workbook(xlsx, [])
+    datasource = server.datasource()
+    for path, more, told in (
+        (csv, ["--sheet", "x"], "no sheets"),
+        (xlsx, ["--delimiter", ";"], "no delimiter"),
+        (xlsx, ["--sheet", "x"], "422"),
+    ):
+        done = run_import(path, datasource.url, datasource.key, *more)
+        assert done.returncode == 1
+        assert told in done.stderr, done.stderr

@@ -1,5 +1,5 @@
-"""`twinfeed import`: a CSV file posted to an ingestion URL. It knows only HTTP."""
+"""`twinfeed import`: a CSV file or workbook posted to an ingestion URL. It knows only HTTP."""
 
-from twin.importer.command import import_csv
+from twin.importer.command import import_file
 
-__all__ = ["import_csv"]
+__all__ = ["import_file"]

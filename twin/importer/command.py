@@ -1,4 +1,4 @@
-"""The command: first pass, batches with a progress bar, summary, exit code."""
+"""The command: a workbook as it is; CSV in batches after a first pass; progress, summary, exit code."""
 
 import time
 from functools import partial
@@ -21,6 +21,7 @@ from twin.importer.kinds import Kind
 from twin.importer.layout import Layout, find_layout
 from twin.importer.sender import Outcome, Sender
 from twin.importer.table import Table
+from twin.importer.workbook import is_workbook, send_workbook
 
 SHOWN_FAULTS = 10
 
@@ -29,9 +30,11 @@ class _Totals:
     """The sums of all batches and the first faults."""
 
     def __init__(self) -> None:
-        self.rows = self.accepted = self.rejected = 0
+        self.rows = self.accepted = self.rejected = self.expected = 0
         self.faults: list[Fault] = []
         self.failure: str | None = None
+        self.place = "line"
+        """What the places of faults are."""
 
     def add(self, rows: int, outcome: Outcome) -> None:
         """Take in a batch that was answered."""
@@ -41,7 +44,7 @@ class _Totals:
         self.faults += outcome.faults[: SHOWN_FAULTS - len(self.faults)]
 
 
-def import_csv(
+def import_file(
     file: Path,
     *,
     url: str,
@@ -49,36 +52,52 @@ def import_csv(
     time_column: str | None = None,
     device_column: str | None = None,
     delimiter: str | None = None,
+    sheet: str | None = None,
     batch: int = 5000,
 ) -> int:
-    """Send a CSV file's rows and print a summary; return 1 when a row was not stored, else 0.
+    """Send a CSV file's or a workbook's rows and print a summary; return 1 when a row was not stored.
 
     A time without offset is sent as it is: the server takes the datasource's time zone.
     """
     started = time.monotonic()
-    totals, expected = _Totals(), 0
+    totals = _Totals()
     console = Console(stderr=True)
     try:
-        table = Table(file, delimiter)
-        layout = find_layout(table.header, time_column, device_column)
-        with (
-            _progress(console) as progress,
-            Sender(url, key, notice=partial(_tell, progress.console)) as sender,
-        ):
-            reading = progress.add_task("reading", total=None)
-            found = survey(table.records(), layout)
-            expected = found.rows
-            progress.remove_task(reading)
-            _tell(progress.console, _described(layout, table.header, found.kinds))
-            sending = progress.add_task("sending", total=found.rows)
-            for part in batches(table.records(), layout, found.kinds, batch):
-                totals.add(part.rows, sender.send(part))
-                progress.advance(sending, part.rows)
+        with Sender(url, key, notice=partial(_tell, console)) as sender:
+            if is_workbook(file):
+                if delimiter is not None:
+                    raise ImportFailed("A workbook has no delimiter.")
+                totals.place = "data row"
+                given = {"time_column": time_column, "device_column": device_column, "sheet": sheet}
+                options = {name: value for name, value in given.items() if value is not None}
+                outcome = send_workbook(file, sender, options, console)
+                totals.add(outcome.accepted + outcome.rejected, outcome)
+            else:
+                if sheet is not None:
+                    raise ImportFailed("A CSV file has no sheets.")
+                table = Table(file, delimiter)
+                layout = find_layout(table.header, time_column, device_column)
+                _send_rows(table, layout, sender, totals, batch, console)
     except ImportFailed as exc:
         totals.failure = str(exc)
     except KeyboardInterrupt:
         totals.failure = "Stopped by Ctrl-C."
-    return _summary(file, totals, expected, time.monotonic() - started)
+    return _summary(file, totals, time.monotonic() - started)
+
+
+def _send_rows(
+    table: Table, layout: Layout, sender: Sender, totals: _Totals, batch: int, console: Console
+) -> None:
+    with _progress(console) as progress:
+        reading = progress.add_task("reading", total=None)
+        found = survey(table.records(), layout)
+        totals.expected = found.rows
+        progress.remove_task(reading)
+        _tell(console, _described(layout, table.header, found.kinds))
+        sending = progress.add_task("sending", total=found.rows)
+        for part in batches(table.records(), layout, found.kinds, batch):
+            totals.add(part.rows, sender.send(part))
+            progress.advance(sending, part.rows)
 
 
 def _tell(console: Console, text: str) -> None:
@@ -115,16 +134,16 @@ def _described(layout: Layout, header: list[str], kinds: dict[str, Kind]) -> str
     return "\n".join(lines)
 
 
-def _summary(file: Path, totals: _Totals, expected: int, seconds: float) -> int:
+def _summary(file: Path, totals: _Totals, seconds: float) -> int:
     for fault in totals.faults:
-        click.echo(f"line {fault.line}: {fault.message}", err=True)
+        click.echo(f"{totals.place} {fault.line}: {fault.message}", err=True)
     if totals.rejected > len(totals.faults):
         click.echo(f"… {totals.rejected:,} rows were rejected in all.", err=True)
     if totals.failure:
         click.echo(f"twinfeed: {totals.failure}", err=True)
-        if expected > totals.rows:
+        if totals.expected > totals.rows:
             click.echo(
-                f"{expected - totals.rows:,} rows were not answered for; "
+                f"{totals.expected - totals.rows:,} rows were not answered for; "
                 "importing the file again is safe.",
                 err=True,
             )

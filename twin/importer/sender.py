@@ -5,7 +5,7 @@ Trying again is safe: readings carry their times, and the same reading twice is 
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +22,13 @@ MAX_WAIT_S = 15.0
 MAX_RETRY_AFTER_S = 60.0
 """A server that asks for a longer pause is asked again after this."""
 TIMEOUT_S = 60.0
+FILE_TIMEOUT_S = 900.0
+"""A file is answered for once all of it is stored."""
 
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _GZIP_WBITS = 31
 _FAST = 1
+_PACKED = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
 
 class Outcome(msgspec.Struct):
@@ -74,8 +77,6 @@ class Sender:
         self._sleep = sleep
         headers = {
             "Authorization": f"Bearer {key.strip()}",
-            "Content-Type": "application/json",
-            "Content-Encoding": "gzip",
             "User-Agent": "twinfeed-import",
         }
         self._client = httpx.Client(headers=headers, timeout=TIMEOUT_S)
@@ -108,14 +109,37 @@ class Sender:
         outcome.rejected += answer.rejected
         outcome.faults += [_fault(error, batch.lines, start) for error in answer.errors]
 
+    def send_file(
+        self, make: Callable[[], Iterator[bytes]], headers: dict[str, str], params: dict[str, str]
+    ) -> Outcome:
+        """Send a file as it is, read anew for every attempt. Raises ImportFailed.
+
+        Faults are at the places of readings in the file, from 1.
+        """
+
+        def post() -> httpx.Response:
+            url = httpx.URL(self._url).copy_merge_params(params)
+            return self._client.post(url, content=make(), headers=headers, timeout=FILE_TIMEOUT_S)
+
+        response = self._insist(post)
+        answer = _read(response)
+        if answer.accepted is None or response.status_code not in (200, 422):
+            raise ImportFailed(_refusal(response.status_code, answer.message))
+        places = range(1, max(answer.accepted + answer.rejected, 1) + 1)
+        faults = [_fault(error, places, 0) for error in answer.errors]
+        return Outcome(answer.accepted, answer.rejected, faults)
+
     def _post(self, body: bytes) -> httpx.Response:
         packed = zlib.compress(body, level=_FAST, wbits=_GZIP_WBITS)
+        return self._insist(lambda: self._client.post(self._url, content=packed, headers=_PACKED))
+
+    def _insist(self, post: Callable[[], httpx.Response]) -> httpx.Response:
         attempt = 0
         while True:
             attempt += 1
             retry_after = None
             try:
-                response = self._client.post(self._url, content=packed)
+                response = post()
             except httpx.TransportError as exc:
                 problem = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
             except httpx.InvalidURL as exc:
@@ -143,7 +167,7 @@ def _refusal(status: int, message: str) -> str:
     return f"The server answered {status}" + (f": {message}" if message else ".")
 
 
-def _fault(error: dict[str, Any], lines: list[int], start: int) -> Fault:
+def _fault(error: dict[str, Any], lines: Sequence[int], start: int) -> Fault:
     index, key = error.get("index"), error.get("key")
     row = start + index if isinstance(index, int) else start
     line = lines[row] if 0 <= row < len(lines) else lines[start]
