@@ -123,7 +123,10 @@ class Sender:
 
         response = self._insist(post)
         answer = _read(response)
-        if answer.accepted is None or response.status_code not in (200, 422):
+        is_judged = response.status_code == 200 or (
+            response.status_code == 422 and answer.rejected > 0  # else it was refused as a whole
+        )
+        if answer.accepted is None or not is_judged:
             raise ImportFailed(_refusal(response.status_code, answer.message))
         places = range(1, max(answer.accepted + answer.rejected, 1) + 1)
         faults = [_fault(error, places, 0) for error in answer.errors]
