@@ -63,8 +63,13 @@ export class Feed {
     this.hangUp();
   }
 
-  private hangUp(): void {
+  private unwind(): void {
     clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private hangUp(): void {
+    this.unwind();
     clearTimeout(this.audit);
     this.source?.close();
     this.source = null;
@@ -89,7 +94,7 @@ export class Feed {
     this.source = source;
     this.polls += 1; // what was asked before is older than what comes now
     source.onopen = () => {
-      clearTimeout(this.timer);
+      this.unwind();
       this.tries = 0;
       this.say("live", null);
       this.audit = setTimeout(() => void this.look(), AUDIT_MS);
@@ -106,9 +111,8 @@ export class Feed {
       if (source !== this.source) return;
       // The browser tries again by itself unless it gave up, and does not say why.
       clearTimeout(this.audit);
-      clearTimeout(this.timer);
-      const gaveUp = source.readyState === EventSource.CLOSED;
-      this.timer = setTimeout(() => void this.poll(), gaveUp ? 0 : QUIET_MS);
+      if (source.readyState === EventSource.CLOSED) void this.poll();
+      else this.timer ??= setTimeout(() => void this.poll(), QUIET_MS); // each of its tries fails here anew
     };
   }
 

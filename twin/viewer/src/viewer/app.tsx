@@ -6,6 +6,7 @@ import type { Session } from "../shared/types";
 import { theme } from "../shared/theme";
 import type { BoundAlert } from "./alerts";
 import { bindWorld } from "./bind";
+import type { Editor as EditorType } from "../editor/editor";
 import { Board } from "./board";
 import { Overlay } from "./overlay";
 import { AlertList, fullScreen, IconButton, ICONS, LinkBadge, Notices, ThemeButton } from "./panels";
@@ -25,6 +26,7 @@ export function App({ state, options }: { state: ViewerState; options: Options }
   const why = useSignal<string | null>(null);
   const world = useSignal<World | null>(null);
   const listed = useSignal(!options.kiosk && innerWidth > 900);
+  const editor = useSignal<{ Editor: typeof EditorType } | null>(null);
   const place = useRef<HTMLCanvasElement>(null);
   const scene = state.scene.value;
 
@@ -74,6 +76,8 @@ export function App({ state, options }: { state: ViewerState; options: Options }
     if (flat.value) document.getElementById(`node-${entry.bound.node.id}`)?.scrollIntoView({ behavior: "smooth" });
   };
   const { done, total } = state.loading.value;
+  const mayEdit = options.session?.scopes.some((scope) => scope === "write" || scope === "admin") ?? false;
+  const Editor = editor.value?.Editor;
   return (
     <div class={`viewer ${flat.value ? "flat" : "solid"} ${options.kiosk ? "kiosk" : ""} ${state.isLive.value ? "" : "in-past"}`}>
       <header class="top">
@@ -97,6 +101,9 @@ export function App({ state, options }: { state: ViewerState; options: Options }
           {!flat.value && <IconButton label="Show everything (Home)" path={ICONS.home} onClick={() => world.value?.focus(null)} />}
           <AlertButton state={state} pressed={listed.value} onClick={() => (listed.value = !listed.value)} />
           <IconButton label={flat.value ? "3D view" : "Board"} path={flat.value ? ICONS.cube : ICONS.board} onClick={() => { why.value = null; flat.value = !flat.value; }} />
+          {mayEdit && !flat.value && (
+            <IconButton label="Edit" path={ICONS.edit} pressed={editor.value !== null} onClick={() => void import("../editor/editor").then((loaded) => (editor.value = loaded))} />
+          )}
           <ThemeButton />
           <IconButton label="Full screen" path={ICONS.full} onClick={fullScreen} />
         </nav>
@@ -112,6 +119,7 @@ export function App({ state, options }: { state: ViewerState; options: Options }
         )}
         {flat.value && <Board state={state} reason={why.value} />}
         {listed.value && <AlertList state={state} onGo={go} />}
+        {Editor && world.value && <Editor state={state} world={world.value} onClose={() => (editor.value = null)} />}
         <Notices state={state} missingParts={[]} />
         {!flat.value && scene.nodes.length === 0 && <p class="empty panel">This scene is empty: nothing was placed in it yet.</p>}
       </div>

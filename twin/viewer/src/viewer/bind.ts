@@ -41,7 +41,7 @@ function paintAll(state: ViewerState, world: World): void {
   }
   for (const [key, { nodeId, part, answers }] of answersOf) {
     const alert = worst(answers);
-    if (alert) looks.set(key, { nodeId, part, look: { color: alertColor(alert), glow: 0.35 } });
+    if (alert) looks.set(key, { nodeId, part, look: { color: alertColor(alert), glow: 0.18 } });
   }
   // Whole nodes first, then their parts, so that a part's colour stands on the whole's.
   const order = [...looks.values()].sort((a, b) => Number(a.part !== null) - Number(b.part !== null));

@@ -19,11 +19,10 @@ const BARS = { top: 52, bottom: 62 };
 
 export function Overlay({ state, world, bars }: { state: ViewerState; world: World; bars: boolean }): JSX.Element {
   const layer = useRef<HTMLDivElement>(null);
-  const lines = useRef<SVGSVGElement>(null);
   const bounds = shownBounds(state);
 
   useEffect(() => {
-    const mover = new Mover(state, world, layer.current!, lines.current!, bars);
+    const mover = new Mover(state, world, layer.current!, bars);
     world.onFrame = () => mover.move();
     world.invalidate();
     return () => {
@@ -33,9 +32,7 @@ export function Overlay({ state, world, bars }: { state: ViewerState; world: Wor
   }, [state, world, bars, bounds]);
 
   return (
-    <>
-      <svg class="leaders" ref={lines} aria-hidden="true" />
-      <div class="overlay" ref={layer}>
+    <div class="overlay" ref={layer}>
         {bounds.map((bound) => (
           <div class="anchored as-hidden" key={bound.id} data-bound={bound.id}>
             <button class="dot" type="button" aria-label={`Open ${bound.node.name ?? bound.node.id}`} onClick={() => (state.opened.value = bound.id)}>
@@ -53,16 +50,13 @@ export function Overlay({ state, world, bars }: { state: ViewerState; world: Wor
             </div>
           </div>
         ))}
-      </div>
-    </>
+    </div>
   );
 }
 
 interface Moved {
   bound: Bound;
   element: HTMLElement;
-  line: SVGLineElement;
-  end: SVGCircleElement;
   card: Size;
   pill: Size;
 }
@@ -77,19 +71,13 @@ class Mover {
     private readonly state: ViewerState,
     private readonly world: World,
     layer: HTMLElement,
-    lines: SVGSVGElement,
     private readonly bars: boolean,
   ) {
     const bounds = new Map(shownBounds(state).map((bound) => [bound.id, bound]));
-    lines.replaceChildren();
     this.moved = [...layer.children].flatMap((element) => {
       const bound = bounds.get((element as HTMLElement).dataset["bound"] ?? "");
       if (!bound) return [];
-      const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-      const end = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-      end.setAttribute("r", "3");
-      lines.append(line, end);
-      return [{ bound, element: element as HTMLElement, line, end, card: NOWHERE, pill: NOWHERE }];
+      return [{ bound, element: element as HTMLElement, card: NOWHERE, pill: NOWHERE }];
     });
     this.observer = new ResizeObserver((entries) => this.measure(entries));
     for (const { element } of this.moved) for (const child of element.children) this.observer.observe(child);
@@ -115,8 +103,10 @@ class Mover {
     const { clientWidth: width, clientHeight: height } = stage;
     const covered = [...stage.querySelectorAll(".alerts, .notices, .editor-panel")].map((panel) => panel.getBoundingClientRect());
     const area = { width, height, top: this.bars ? BARS.top : 0, bottom: this.bars ? BARS.bottom : 0, covered };
-    const items = this.moved.map((one) => this.item(one));
-    this.places = layout(items, area, this.world.far, this.places);
+    const editing = stage.querySelector(".editor-panel") !== null; // then the handles need the room
+    const items = this.moved.map((one) => (editing ? { ...this.item(one), rank: 0 } : this.item(one)));
+    this.places = layout(items, area, editing ? 0 : this.world.far, this.places);
+    this.world.leaders.clear();
     for (const [index, one] of this.moved.entries()) this.put(one, items[index]!, this.places.get(one.bound.id)!);
   }
 
@@ -127,22 +117,15 @@ class Mover {
     return { id: bound.id, ...spot, card, pill, rank: chosen + (alert ? rankOf(alert) : 0) };
   }
 
-  private put({ element, line, end, card, pill }: Moved, item: Item, place: Place): void {
+  private put({ element, card, pill }: Moved, item: Item, place: Place): void {
     const name = `anchored as-${place.form}`;
     if (element.className !== name) element.className = name;
-    const isSeen = place.form === "card" || place.form === "pill";
-    line.style.display = isSeen ? "" : "none";
-    end.style.display = isSeen ? "" : "none";
     if (place.form === "hidden") return;
     const left = Math.round(place.left);
     const top = Math.round(place.top);
     element.style.transform = `translate(${left}px, ${top}px)`;
-    if (!isSeen) return;
-    const edge = leaderEnd(item, { ...place, left, top }, place.form === "card" ? card : pill);
-    for (const [key, at] of [["x1", item.x], ["y1", item.y], ["x2", edge.x], ["y2", edge.y]] as const) {
-      line.setAttribute(key, at.toFixed(1));
-    }
-    end.setAttribute("cx", item.x.toFixed(1));
-    end.setAttribute("cy", item.y.toFixed(1));
+    if (place.form === "dot") return;
+    const size = place.form === "card" ? card : pill;
+    this.world.leaders.add(item, leaderEnd(item, { ...place, left, top }, size));
   }
 }

@@ -91,7 +91,7 @@ export class Plant {
   private primitive(primitive: Primitive): Object3D {
     const mesh = new Mesh(shape(primitive), this.material(primitive));
     mesh.castShadow = primitive.type !== "floor" && primitive.opacity > 0.5;
-    mesh.receiveShadow = true;
+    mesh.receiveShadow = !this.plain || primitive.type === "floor";
     return mesh;
   }
 

@@ -16,7 +16,7 @@ const MOST_KEPT = 500;
 
 /** Make what is made from now on of fewer triangles, for machines that draw slowly. */
 export function coarse(): void {
-  round = 18;
+  round = 14;
 }
 
 /** Return the geometry of a primitive, its size included. */

@@ -7,6 +7,7 @@ import type { Camera, Scene, Vec3 } from "../../shared/types";
 import type { Bound } from "../state";
 import { Models } from "./models";
 import { type Loads, meshesOf, paint, Plant } from "./plant";
+import { Leaders } from "./leaders";
 import { coarse } from "./shapes";
 import { isSoftware, Stage } from "./stage";
 
@@ -35,7 +36,8 @@ export class World {
   readonly controls: OrbitControls;
   readonly stage: Stage;
   readonly plant: Plant;
-  /** Called after each picture. */
+  readonly leaders = new Leaders();
+  /** Called before each picture. */
   onFrame: () => void = () => {};
   onPick: (nodeId: string | null, part: Object3D | null, point: Vector3 | null) => void = () => {};
   onFirst: () => void = () => {};
@@ -110,6 +112,7 @@ export class World {
     this.plant.show(scene);
     const box = this.plant.box();
     this.radius = Math.max(box.getSize(new Vector3()).length() / 2, 1);
+    this.leaders.color(dark ? "#b3bfcc" : "#4b5868");
     this.stage.set(scene.environment, dark, this.radius, box.getCenter(new Vector3()));
     this.camera.far = this.radius * 40;
     this.camera.near = Math.max(this.radius / 400, 0.01);
@@ -133,6 +136,8 @@ export class World {
     this.size.width = Math.max(clientWidth, 1);
     this.size.height = Math.max(clientHeight, 1);
     this.camera.aspect = this.size.width / this.size.height;
+    this.camera.zoom = Math.min(1, this.camera.aspect / 1.15); // upright screens see as much across
+    this.leaders.resize(this.size.width, this.size.height);
     this.camera.updateProjectionMatrix();
     this.scale(this.ratio);
   }
@@ -150,6 +155,7 @@ export class World {
     const spinning = this.spins.size > 0 && elapsed >= MOTION_MS;
     if (this.fly) this.flyOn(ms);
     this.controls.update();
+    this.camera.updateMatrixWorld();
     const settled = ms - this.movedMs > SETTLE_MS && this.fly === null;
     if (settled !== this.settled) {
       this.settled = settled;
@@ -162,9 +168,10 @@ export class World {
     const moving = !settled || this.spins.size > 0;
     const between = elapsed < 500 ? elapsed : MOTION_MS;
     this.lastMs = ms;
+    this.onFrame(); // first, for the leader lines are part of the picture
     this.renderer.render(this.stage.scene, this.camera);
+    this.leaders.render(this.renderer);
     this.frames += 1;
-    this.onFrame();
     if (moving) this.adapt(between, settled);
     if (this.frames === 1) this.first();
   }
@@ -291,7 +298,7 @@ export class World {
     const centre = box.getCenter(new Vector3());
     const reach = Math.max(box.getSize(new Vector3()).length() / 2, 0.4);
     const angle = MathUtils.degToRad(this.camera.fov / 2);
-    const narrow = Math.min(this.camera.aspect, 1);
+    const narrow = Math.min(this.camera.aspect / this.camera.zoom, 1) * this.camera.zoom;
     const away = (reach / Math.sin(angle) / narrow) * (nodeId ? 1.25 : 0.92);
     const direction = this.camera.position.clone().sub(this.controls.target);
     if (direction.lengthSq() < 1e-6) direction.set(1, 0.7, 1);
