@@ -76,6 +76,7 @@ export function App({ state, options }: { state: ViewerState; options: Options }
     if (flat.value) document.getElementById(`node-${entry.bound.node.id}`)?.scrollIntoView({ behavior: "smooth" });
   };
   const { done, total } = state.loading.value;
+  const lost = done < total ? [] : scene.nodes.flatMap((node) => (world.value?.plant.lost(node) ?? []).map((name) => `${node.name ?? node.id}: its model has no part '${name}'.`));
   const mayEdit = options.session?.scopes.some((scope) => scope === "write" || scope === "admin") ?? false;
   const Editor = editor.value?.Editor;
   return (
@@ -120,7 +121,7 @@ export function App({ state, options }: { state: ViewerState; options: Options }
         {flat.value && <Board state={state} reason={why.value} />}
         {listed.value && <AlertList state={state} onGo={go} />}
         {Editor && world.value && <Editor state={state} world={world.value} onClose={() => (editor.value = null)} />}
-        <Notices state={state} missingParts={[]} />
+        <Notices state={state} missingParts={lost} />
         {!flat.value && scene.nodes.length === 0 && <p class="empty panel">This scene is empty: nothing was placed in it yet.</p>}
       </div>
       <Scrubber state={state} />

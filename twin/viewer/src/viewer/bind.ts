@@ -9,22 +9,27 @@ const PLAIN: Look = { color: null, glow: 0 };
 
 /** Keep `world` as the data says; call what is returned to end it. */
 export function bindWorld(state: ViewerState, world: World): () => void {
+  let painted: Painted = new Map();
   const ends = [
     effect(() => {
-      void state.loading.value; // a model that arrives is coloured at once
-      paintAll(state, world);
+      void state.loading.value; // a model that arrives is coloured at once,
+      void state.broken.value; // and what was made anew
+      painted = paintAll(state, world, painted);
     }),
     effect(() => {
       void state.loading.value;
+      void state.broken.value;
       moveAll(state, world);
     }),
   ];
   return () => ends.forEach((end) => end());
 }
 
+type Painted = Map<string, { nodeId: string; part: string | null; look: Look }>;
+
 /** Colours go by part: of several widgets an alert wins, then the first range that holds. */
-function paintAll(state: ViewerState, world: World): void {
-  const looks = new Map<string, { nodeId: string; part: string | null; look: Look }>();
+function paintAll(state: ViewerState, world: World, before: Painted): Painted {
+  const looks: Painted = new Map();
   const answersOf = new Map<string, { nodeId: string; part: string | null; answers: ReturnType<typeof read>[] }>();
   const read = (id: string) => state.answer(id).value;
   for (const { node, binding } of state.bounds.value) {
@@ -43,6 +48,7 @@ function paintAll(state: ViewerState, world: World): void {
     const alert = worst(answers);
     if (alert) looks.set(key, { nodeId, part, look: { color: alertColor(alert), glow: 0.18 } });
   }
+  for (const [key, { nodeId, part }] of before) if (!looks.has(key)) world.colour(nodeId, part, PLAIN);
   // Whole nodes first, then their parts, so that a part's colour stands on the whole's.
   const order = [...looks.values()].sort((a, b) => Number(a.part !== null) - Number(b.part !== null));
   const painted = new Set<string>();
@@ -51,11 +57,13 @@ function paintAll(state: ViewerState, world: World): void {
     world.colour(nodeId, part, look);
     if (look.color !== null) painted.add(nodeId);
   }
+  return looks;
 }
 
 function moveAll(state: ViewerState, world: World): void {
   const { at, playing } = state.travel.value;
   const moves = at === null || playing;
+  world.forgetMotions(new Set(state.bounds.value.filter((bound) => bound.binding.display.kind === "motion").map((bound) => bound.id)));
   for (const bound of state.bounds.value) {
     const { node, binding } = bound;
     const { display } = binding;

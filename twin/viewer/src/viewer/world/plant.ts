@@ -148,6 +148,14 @@ export class Plant {
     return (name && built.body && subNode(built.body, name)) || built.group;
   }
 
+  /** Return what is missed of a node's models: parts that bindings name and that are not there. */
+  lost(node: SceneNode): string[] {
+    const body = this.built.get(node.id)?.body;
+    if (!node.asset_id || !body || this.broken.has(node.id)) return [];
+    const names = node.widgets.flatMap(({ anchor, display }) => [anchor.node, display.node]);
+    return names.filter((name): name is string => !!name && !subNode(body, name));
+  }
+
   /** Return the node that an object of the scene belongs to. */
   nodeOf(object: Object3D | null): string | null {
     for (let at = object; at; at = at.parent) {

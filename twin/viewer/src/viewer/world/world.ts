@@ -227,6 +227,11 @@ export class World {
     }
   }
 
+  /** Let all parts stand but those of `kept`. */
+  forgetMotions(kept: ReadonlySet<string>): void {
+    for (const id of this.spins.keys()) if (!kept.has(id)) this.spins.delete(id);
+  }
+
   private spin(elapsed: number): void {
     const turn = new Quaternion();
     for (const spin of this.spins.values()) {
