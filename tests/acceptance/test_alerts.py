@@ -237,5 +237,5 @@ def test_each_reading_is_told_before_the_next_is_sent(server: RunningServer, des
         send(plant, {"device": f"pump-{n}", "temperature": 99})
         desk.wait(n + 1)
         assert len(desk.received) == n + 1
-        (told,) = desk.bodies[n]["alerts"]
+        (told,) = desk.wait(n + 1)[n]["alerts"]
         assert told["labels"]["device"] == f"pump-{n}"
