@@ -8,6 +8,7 @@ follow only once the refresh is done.
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import psycopg
@@ -19,7 +20,7 @@ from twin.db.queries import load
 from twin.ground import Ground
 from twin.jobs import Job, session
 from twin.rollups import HOUR_US, MARK_LOCK, QUARTER_US
-from widgets.rollup_sql import aggregate
+from widgets.rollup_sql import aggregate, hours
 
 REFRESH_LOCK = int.from_bytes(b"tf.rolls", "big")
 """Advisory lock held by the session that refreshes."""
@@ -62,6 +63,15 @@ class Step(msgspec.Struct, frozen=True):
     def to_us(self) -> int:
         """Where the last hour ends."""
         return (max(hour for _, hour in self.pairs) + 1) * HOUR_US
+
+    def pairs_until(self, end_us: int) -> dict[str, Any]:
+        """Return the pairs as a statement's parameters, and their time as far as it lies before."""
+        return {
+            "streams": [stream for stream, _ in self.pairs],
+            "hours": [hour for _, hour in self.pairs],
+            "from": to_datetime(self.from_us),
+            "to": to_datetime(min(self.to_us, end_us)),
+        }
 
 
 def rollup_job(interval_s: float) -> Job:
@@ -123,8 +133,17 @@ async def close_slice(conn: AsyncConnection, home: Home) -> bool:
     async with conn.transaction():
         if home is not Home.COMMUNITY:
             await conn.execute(aggregate("from_range"), span)
+        await _close_days(conn, readers_us, to_us)
         await conn.execute(_queries["move_readers_mark"], {"from_us": readers_us, "to_us": to_us})
     return True
+
+
+async def _close_days(conn: AsyncConnection, from_us: int, to_us: int) -> None:
+    """Make the hours of the days (UTC) that end as the mark moves to `to_us`."""
+    span = (from_us // DAY_US * DAY_US, to_us // DAY_US * DAY_US)
+    if span[0] < span[1]:
+        days = {"from": to_datetime(span[0]), "to": to_datetime(span[1])}
+        await conn.execute(hours("hours_from_range"), days)
 
 
 async def clean_batch(conn: AsyncConnection, home: Home, newest: int, deadline: float) -> bool:
@@ -174,25 +193,31 @@ def _same_window(first: int, hour: int) -> bool:
 
 
 async def _clean_tables(conn: AsyncConnection, step: Step, readers_us: int) -> None:
-    pairs = {
-        "streams": [stream for stream, _ in step.pairs],
-        "hours": [hour for _, hour in step.pairs],
-        "from": to_datetime(step.from_us),
-        "to": to_datetime(min(step.to_us, readers_us)),  # what is later, close_slice will do
-    }
+    pairs = step.pairs_until(readers_us)  # what is later, close_slice will do
     async with conn.transaction():
         await conn.execute(_queries["delete_hours_1m"], pairs)
         await conn.execute(_queries["delete_hours_15m"], pairs)
-        if step.from_us < readers_us:
+        if pairs["from"] < pairs["to"]:
             await conn.execute(aggregate("from_pairs"), pairs)
+        await _clean_hours(conn, step, readers_us)
         await conn.execute(_queries["delete_dirty"], [step.entries])
+
+
+async def _clean_hours(conn: AsyncConnection, step: Step, readers_us: int) -> None:
+    """Make a step's hours anew out of its quarters, as far as their days are over."""
+    pairs = step.pairs_until(readers_us // DAY_US * DAY_US)
+    await conn.execute(_queries["delete_hours_1h"], pairs)
+    if pairs["from"] < pairs["to"]:
+        await conn.execute(hours("hours_from_pairs"), pairs)
 
 
 async def _clean_views(conn: AsyncConnection, step: Step, readers_us: int) -> None:
     # TimescaleDB recomputes only what it knows as changed: gaps in the window cost nothing.
     if step.from_us < readers_us:
         await _refresh_views(conn, step.from_us, min(step.to_us, readers_us))
-    await conn.execute(_queries["delete_dirty"], [step.entries])
+    async with conn.transaction():
+        await _clean_hours(conn, step, readers_us)
+        await conn.execute(_queries["delete_dirty"], [step.entries])
 
 
 async def _refresh_views(conn: AsyncConnection, from_us: int, to_us: int) -> None:

@@ -44,6 +44,17 @@ def aggregate(source: Literal["from_range", "from_pairs"]) -> sql.Composed:
     )
 
 
+@cache
+def hours(source: Literal["hours_from_range", "hours_from_pairs"]) -> sql.Composed:
+    """Return the statement that makes the hours of [%(from)s, %(to)s) of their quarters.
+
+    `hours_from_range`: of all streams. `hours_from_pairs`: as `from_pairs` of `aggregate`.
+    """
+    return _template("hours").format(
+        source=_template(source), columns=_each_slot(_COLUMNS), combined=_each_slot(_COMBINED)
+    )
+
+
 def _each_slot(template: LiteralString) -> sql.Composed:
     return sql.SQL(", ").join(_slot(template, i) for i in range(PAGE_SLOTS))
 

@@ -9,12 +9,20 @@ from typing import Literal
 
 import msgspec
 
-from twin.moments import MINUTE_US
+from twin.clock import DAY_US
+from twin.moments import HOUR_US, MINUTE_US
 from widgets.grid import FixedGrid
 from widgets.window import Window
 
-Relation = Literal["readings", "rollup_1m", "rollup_15m"]
+Relation = Literal["readings", "rollup_1m", "rollup_15m", "rollup_1h"]
+RAW: Relation = "readings"
 QUARTER_US = 15 * MINUTE_US
+_ROLLUPS: tuple[tuple[Relation, int, int], ...] = (
+    ("rollup_1m", MINUTE_US, QUARTER_US),
+    ("rollup_15m", QUARTER_US, QUARTER_US),
+    ("rollup_1h", HOUR_US, DAY_US),
+)
+"""From fine to coarse: the width of a bucket, and what is filled in at once."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -27,29 +35,28 @@ class Segment(msgspec.Struct, frozen=True):
 
 def raw(from_us: int, end_us: int) -> list[Segment]:
     """Return the one segment that reads everything from the readings themselves."""
-    return [Segment("readings", from_us, end_us)]
+    return [Segment(RAW, from_us, end_us)]
 
 
 def divide(from_us: int, end_us: int, step_us: int, closed_us: int) -> list[Segment]:
-    """Divide [from, end) between quarters, minutes and raw readings.
+    """Divide [from, end) between hours, quarters, minutes and raw readings, from the inside out.
 
     `step_us`: every bucket edge of the answer is a multiple of it (0: there are no edges).
     `closed_us`: the rollups hold everything before it, but for the hours marked dirty.
     """
-    minutes = _aligned(from_us, min(end_us, closed_us), MINUTE_US)
-    if step_us % MINUTE_US or minutes is None:
-        return raw(from_us, end_us)
-    quarters = None if step_us % QUARTER_US else _aligned(*minutes, QUARTER_US)
-    if quarters is None:
-        middle: list[Segment] = [Segment("rollup_1m", *minutes)]
-    else:
-        middle = [
-            Segment("rollup_1m", minutes[0], quarters[0]),
-            Segment("rollup_15m", *quarters),
-            Segment("rollup_1m", quarters[1], minutes[1]),
-        ]
-    ends = [Segment("readings", from_us, minutes[0]), Segment("readings", minutes[1], end_us)]
-    return [part for part in (ends[0], *middle, ends[1]) if part.from_us < part.end_us]
+    begin_us, stop_us, relation = from_us, end_us, RAW
+    before: list[Segment] = []
+    after: list[Segment] = []
+    for coarser, width_us, fill_us in _ROLLUPS:
+        filled_us = closed_us // fill_us * fill_us
+        inner = _aligned(begin_us, min(stop_us, filled_us), width_us)
+        if step_us % width_us or inner is None:
+            break
+        before.append(Segment(relation, begin_us, inner[0]))
+        after.insert(0, Segment(relation, inner[1], stop_us))
+        begin_us, stop_us, relation = *inner, coarser
+    parts = (*before, Segment(relation, begin_us, stop_us), *after)
+    return [part for part in parts if part.from_us < part.end_us]
 
 
 def edge_step(window: Window) -> int:

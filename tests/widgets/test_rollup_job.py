@@ -12,7 +12,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from twin.clock import SECOND_US, to_datetime, to_us
+from twin.clock import DAY_US, SECOND_US, to_datetime, to_us
 from twin.db.capabilities import Home
 from twin.db.migrate import migrate
 from twin.db.partitions import Partitions
@@ -24,7 +24,7 @@ from twin.rollups import HOUR_US, QUARTER_US, begin, mark_dirty
 from widgets import rollup_job
 from widgets.rollup_job import Step, close_slice, move_writers_mark, plan_steps, refresh
 
-BASE_US = to_us(to_datetime(1_772_361_000 * SECOND_US))  # 2026-03-01 10:30
+BASE_US = to_us(to_datetime(1_772_404_200 * SECOND_US))  # 2026-03-01 22:30: a day ends soon
 MINUTE_US = 60 * SECOND_US
 SLOTS = (0, 7, 15)
 
@@ -105,23 +105,28 @@ def assert_exact(conn: Connection) -> int:
         rows: list[Row] = [(r[0], to_us(r[1]), (r[2], r[3], r[4])) for r in raw]
         ((closed_us,),) = conn.execute("SELECT readers_us FROM rollup_mark").fetchall()
         dirty = {(s, to_us(h)) for s, h in conn.execute("SELECT stream_id, hour FROM rollup_dirty")}
-        for relation, width_us in (("rollup_1m", MINUTE_US), ("rollup_15m", QUARTER_US)):
+        days_us = closed_us // DAY_US * DAY_US
+        for relation, width_us, filled_us in (
+            ("rollup_1m", MINUTE_US, closed_us),
+            ("rollup_15m", QUARTER_US, closed_us),
+            ("rollup_1h", HOUR_US, days_us),
+        ):
             found = {
                 (r[0], to_us(r[1])): list(r[2:])
                 for r in conn.execute(f"SELECT stream_id, bucket, rows, {cells} FROM {relation}")
             }
 
             def trusted(
-                buckets: dict[tuple[int, int], list[Any]],
+                buckets: dict[tuple[int, int], list[Any]], filled_us: int
             ) -> dict[tuple[int, int], list[Any]]:
                 return {
                     (stream, bucket): cells
                     for (stream, bucket), cells in buckets.items()
-                    if bucket < closed_us and (stream, bucket // HOUR_US * HOUR_US) not in dirty
+                    if bucket < filled_us and (stream, bucket // HOUR_US * HOUR_US) not in dirty
                 }
 
-            wanted = trusted(aggregated(rows, width_us))
-            assert trusted(found) == wanted
+            wanted = trusted(aggregated(rows, width_us), filled_us)
+            assert trusted(found, filled_us) == wanted
             compared += len(wanted)
     return compared
 
@@ -178,7 +183,7 @@ async def _random_history(store: Store, rng: random.Random) -> int:
     now_us = BASE_US + 5 * MINUTE_US
     compared = 0
     with store.connect() as conn, store.connect() as slow:
-        store.make_partitions(conn, [BASE_US - 48 * HOUR_US, BASE_US, BASE_US + 48 * HOUR_US])
+        store.make_partitions(conn, [BASE_US + day * DAY_US for day in range(-2, 3)])
         async with await store.connect_async() as work:
             open_writer: AbstractContextManager[Any] | None = None
             for _ in range(60):
@@ -312,8 +317,8 @@ def test_exact_after_a_day_was_dropped_whole(store: Store) -> None:
         write(conn, rows)
         asyncio.run(age())
         assert_exact(conn)
-        assert conn.execute("SELECT count(*) FROM rollup_1m").fetchone() == (0,)
-        assert conn.execute("SELECT count(*) FROM rollup_15m").fetchone() == (0,)
+        for relation in ("rollup_1m", "rollup_15m", "rollup_1h"):
+            assert conn.execute(f"SELECT count(*) FROM {relation}").fetchone() == (0,)
 
 
 def test_exact_after_late_rows_in_a_full_day_also_in_the_columnstore(store: Store) -> None:

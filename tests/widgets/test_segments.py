@@ -6,11 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.moments import MINUTE_US
+from twin.clock import DAY_US
+from twin.moments import HOUR_US, MINUTE_US
 from widgets.segments import QUARTER_US, divide
 
-QUARTERS = st.integers(0, 40).map(lambda n: n * QUARTER_US)
-MOMENTS = st.integers(0, 40 * QUARTER_US)
+QUARTERS = st.integers(0, 400).map(lambda n: n * QUARTER_US)
+MOMENTS = st.integers(0, 400 * QUARTER_US)
+
+WIDTHS_US = {
+    "readings": 1,
+    "rollup_1m": MINUTE_US,
+    "rollup_15m": QUARTER_US,
+    "rollup_1h": HOUR_US,
+}
 
 
 def minutes(*numbers: float) -> list[int]:
@@ -39,6 +47,18 @@ def minutes(*numbers: float) -> list[int]:
                 ("readings", 59, 59.5),
             ],
         ),
+        (  # hours of the first day only: the second is not over
+            30,
+            2880,
+            60,
+            1500,
+            [
+                ("rollup_15m", 30, 60),
+                ("rollup_1h", 60, 1440),
+                ("rollup_15m", 1440, 1500),
+                ("readings", 1500, 2880),
+            ],
+        ),
     ],
 )
 def test_the_coarsest_relation_that_fits_answers(
@@ -52,7 +72,7 @@ def test_the_coarsest_relation_that_fits_answers(
     assert [(p.relation, p.from_us / 6e7, p.end_us / 6e7) for p in parts] == expected
 
 
-@given(MOMENTS, MOMENTS, st.sampled_from(minutes(0, 0.5, 1, 7, 15, 60)), QUARTERS)
+@given(MOMENTS, MOMENTS, st.sampled_from(minutes(0, 0.5, 1, 7, 15, 60, 120)), QUARTERS)
 def test_segments_cover_the_window_once(a: int, b: int, step_us: int, closed_us: int) -> None:
     from_us, end_us = min(a, b), max(a, b) + 1
     parts = divide(from_us, end_us, step_us, closed_us)
@@ -60,6 +80,7 @@ def test_segments_cover_the_window_once(a: int, b: int, step_us: int, closed_us:
     for left, right in pairwise(parts):
         assert left.end_us == right.from_us
     for part in parts:
-        width_us = {"readings": 1, "rollup_1m": MINUTE_US, "rollup_15m": QUARTER_US}[part.relation]
+        width_us = WIDTHS_US[part.relation]
         assert part.from_us % width_us == part.end_us % width_us == 0
         assert part.relation == "readings" or part.end_us <= closed_us
+        assert part.relation != "rollup_1h" or part.end_us <= closed_us // DAY_US * DAY_US
