@@ -17,6 +17,8 @@ def labels_of(starts: Sequence[int], series: Sequence[Mapping[int, Value]], fill
     """Return the bucket begins to show: all, or with ``none`` those where a series has one."""
     if fill != "none":
         return list(starts)
+    if len(series) == 1:
+        return [start_us for start_us in starts if start_us in series[0]]
     return [start_us for start_us in starts if any(start_us in values for values in series)]
 
 

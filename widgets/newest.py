@@ -10,11 +10,13 @@ values are to be found.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, LiteralString
 
 import msgspec
 from psycopg import sql
 
+from twin.batch import PAGE_SLOTS
 from twin.clock import to_datetime
 from twin.moments import HOUR_US, MINUTE_US
 from widgets.plan import Query, column_names
@@ -26,12 +28,12 @@ have the key, then 3,600."""
 FEW_STREAMS = 4
 """Up to so many descents cost no more than asking for the places first."""
 
-_NEWEST = sql.SQL(
-    "SELECT p.ts, p.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
+_NEWEST = (
+    "SELECT p.ts, p.v, 0 FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
     "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts >= %(from)s AND ts < %(end)s"
     " AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 2) AS p ORDER BY p.ts DESC, id DESC LIMIT 2"
 )
-_AT_TWO = sql.SQL(
+_AT_TWO = (
     "SELECT ts, v FROM ("
     "SELECT 0 AS place, ts, {v} AS v FROM readings WHERE stream_id = %(stream0)s AND ts = %(ts0)s"
     " UNION ALL "
@@ -40,7 +42,7 @@ _AT_TWO = sql.SQL(
 )
 # Two closed quarters with values hold two of them at least. With fewer, only dirty hours and what
 # the rollups do not hold yet can have more.
-_WHERE_FROM = sql.SQL(
+_WHERE_FROM = (
     "WITH quarters AS (SELECT q.bucket FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
     "SELECT bucket FROM rollup_15m AS r WHERE stream_id = id AND bucket >= %(from)s"
     " AND bucket <= %(end)s - interval '15 minutes' AND bucket < %(closed)s AND {n} > 0"
@@ -53,6 +55,32 @@ _WHERE_FROM = sql.SQL(
 )
 
 
+# Several looks in one statement. The bounds of all are repeated as constants, so that partitions
+# outside them are left out already by the planner.
+_OF_LOOKS = (
+    (
+        "SELECT p.ts, p.v, look.no FROM unnest(%(nos)s::int[], %(streams)s::int[],"
+        " %(columns)s::int[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])"
+        " AS look (no, stream, col, begin_ts, end_ts) CROSS JOIN LATERAL ("
+        "SELECT ts, {cell} AS v FROM readings WHERE stream_id = look.stream"
+        " AND ts >= look.begin_ts AND ts < look.end_ts AND ts >= %(from)s AND ts < %(end)s"
+        " AND {cell} IS NOT NULL ORDER BY ts DESC LIMIT 2) AS p"
+        " ORDER BY look.no, p.ts DESC, look.stream DESC"
+    )
+    .format(cell=f"(ARRAY[{', '.join(f'v{i}' for i in range(PAGE_SLOTS))}])[look.col + 1]")
+    .encode()
+)
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A search for the newest two values of a slot in few streams, within [from, end)."""
+
+    streams: tuple[int, ...]
+    column: int
+    from_us: int
+    end_us: int
+
+
 class Pool(msgspec.Struct, frozen=True):
     """All devices of a datasource; `of_page` gives the stream beside one of page 0."""
 
@@ -61,9 +89,26 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 def newest_two(streams: tuple[int, ...], column: int, from_us: int, end_us: int) -> Query:
-    """Return the query for the newest two values of [from, end): rows (ts, value), newest first."""
-    statement = _NEWEST.format(**column_names(column))
-    return Query(statement, _params(streams, from_us, end_us))
+    """Return the query for the newest two values of [from, end): rows (ts, value, 0), newest first."""
+    return Query(_text(_NEWEST, column), _params(streams, from_us, end_us))
+
+
+def newest_of(looks: Sequence[Look]) -> Query:
+    """Return the query for some looks: rows (ts, value, number), newest first within a look."""
+    if len(looks) == 1:  # takes half the time of one that is made for many
+        only = looks[0]
+        return newest_two(only.streams, only.column, only.from_us, only.end_us)
+    pairs = [(no, stream) for no, look in enumerate(looks) for stream in look.streams]
+    params: dict[str, Any] = {
+        "nos": [no for no, _ in pairs],
+        "streams": [stream for _, stream in pairs],
+        "columns": [looks[no].column for no, _ in pairs],
+        "begins": [to_datetime(looks[no].from_us) for no, _ in pairs],
+        "ends": [to_datetime(looks[no].end_us) for no, _ in pairs],
+        "from": to_datetime(min(look.from_us for look in looks)),
+        "end": to_datetime(max(look.end_us for look in looks)),
+    }
+    return Query(_OF_LOOKS, params)
 
 
 def at_two(places: Sequence[tuple[int, int]], column: int) -> Query:
@@ -71,7 +116,7 @@ def at_two(places: Sequence[tuple[int, int]], column: int) -> Query:
     params: dict[str, Any] = {}
     for i, (ts_us, stream) in enumerate(places):
         params |= {f"ts{i}": to_datetime(ts_us), f"stream{i}": stream}
-    return Query(_AT_TWO.format(**column_names(column)), params)
+    return Query(_text(_AT_TWO, column), params)
 
 
 def where_from(
@@ -79,7 +124,12 @@ def where_from(
 ) -> Query:
     """Return the query for a moment after which the newest two values of [from, end) lie."""
     params = _params(streams, from_us, end_us) | {"closed": to_datetime(closed_us)}
-    return Query(_WHERE_FROM.format(**column_names(column)), params)
+    return Query(_text(_WHERE_FROM, column), params)
+
+
+@cache  # of three templates and 16 columns: putting one together takes longer than sending it
+def _text(template: LiteralString, column: int) -> bytes:
+    return sql.SQL(template).format(**column_names(column)).as_bytes(None)
 
 
 def _params(streams: tuple[int, ...], from_us: int, end_us: int) -> dict[str, Any]:

@@ -17,10 +17,20 @@ from twin.db.errors import driver_errors
 from twin.db.pool import POOL_WAIT_S, AsyncConnection, AsyncPool
 from twin.db.queries import load
 from twin.errors import Invalid, Overloaded
-from widgets.newest import FEW_STREAMS, NEAR_US, Pool, at_two, newest_two, where_from
+from widgets.newest import (
+    FEW_STREAMS,
+    NEAR_US,
+    Look,
+    Pool,
+    at_two,
+    newest_of,
+    newest_two,
+    where_from,
+)
 from widgets.plan import DIRTY, Query, Question, plan
 from widgets.samples import plan_samples
 from widgets.thin import Samples, decode, thin
+from widgets.together import Together
 
 MARK_KEPT_S = 5.0
 """How long a worker uses a mark it has read. An older mark is as right, it only reads more rows."""
@@ -59,6 +69,7 @@ class Reader:
         self._sql = load("widgets", "data")
         self._closed_us = 0
         self._closed_until_s = 0.0
+        self._near = Together(self._looks)
 
     async def groups(self, question: Question) -> list[Row]:
         """Return the groups of a question, ordered by bucket and group.
@@ -113,12 +124,17 @@ class Reader:
         """
         if not streams or from_us >= end_us:
             return []
+        if len(streams) <= FEW_STREAMS:
+            begin_us = max(min(near_us, end_us) - NEAR_US[0], from_us)
+            near = await self._near.ask(Look(streams, column, begin_us, end_us))
+            if len(near) == 2 or begin_us == from_us:
+                return near
         async with self._connection() as conn:
             if pool is not None and len(streams) > FEW_STREAMS:
                 at_places = await self._at_places(conn, pool, column, from_us, end_us)
                 if len(at_places) == 2:
                     return at_places
-            for back_us in NEAR_US:
+            for back_us in NEAR_US[len(streams) <= FEW_STREAMS :]:
                 begin_us = max(min(near_us, end_us) - back_us, from_us)
                 found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
                 if len(found) == 2 or begin_us == from_us:
@@ -129,7 +145,17 @@ class Reader:
                 ((moment,),) = await _fetch(conn, hint)
                 begin_us = max(min(to_us(moment), begin_us), from_us)
                 found = await _fetch(conn, newest_two(streams, column, begin_us, end_us))
-        return [Reading(to_us(ts), value) for ts, value in found]
+        return [Reading(to_us(ts), value) for ts, value, _ in found]
+
+    async def _looks(self, looks: Sequence[Look]) -> list[list[Reading]]:
+        """Return what each look found: the newest two at most, newest first."""
+        async with self._connection() as conn:
+            rows = await _fetch(conn, newest_of(looks))
+        found: list[list[Reading]] = [[] for _ in looks]
+        for ts, value, no in rows:
+            if len(found[no]) < 2:
+                found[no].append(Reading(to_us(ts), value))
+        return found
 
     async def _at_places(
         self, conn: AsyncConnection, pool: Pool, column: int, from_us: int, end_us: int

@@ -1,5 +1,7 @@
 """Single and double answers: the newest value, or an aggregate of a stretch of time."""
 
+import asyncio
+
 import msgspec
 
 from twin.clock import to_rfc3339
@@ -75,11 +77,13 @@ async def double(
     reader: Reader,
 ) -> DoubleAnswer:
     """Return two values side by side; the spec's unit is the primary's."""
-    parts = []
-    for subject, unit in zip(subjects, (spec.unit, None), strict=True):
-        found = await shown(spec, subject, window, moment, reader)
-        ts = _time(found.ts_us)
-        parts.append(DoublePart(subject.key.key, found.value, subject.unit(unit), ts))
+    found = await asyncio.gather(
+        *(shown(spec, subject, window, moment, reader) for subject in subjects)
+    )
+    parts = [
+        DoublePart(subject.key.key, part.value, subject.unit(unit), _time(part.ts_us))
+        for subject, part, unit in zip(subjects, found, (spec.unit, None), strict=True)
+    ]
     return DoubleAnswer(title=spec.title, primary=parts[0], secondary=parts[1])
 
 
