@@ -6,6 +6,7 @@ import click
 
 from tests.bench import (
     batches,
+    exports,
     facts,
     influx,
     limits,
@@ -30,6 +31,7 @@ LOADS = {
     "limits": limits.measure,
     "rules": rules.measure,
     "widgets": widgets.measure,
+    "exports": exports.measure,
 }
 ROLLUP_INTERVAL_S = 5
 NEED_ROLLUPS = ("polls", "widgets")
