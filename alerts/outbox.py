@@ -199,7 +199,7 @@ class Outbox:
     async def shed(self) -> int:
         """End the oldest of what waits for a webhook beyond the bound. Returns how many ended."""
         values = {"most_waiting": MAX_WAITING, "at_once": SHED_AT_ONCE}
-        async with self._pool.connection() as conn, conn.transaction():
+        async with self._pool.everyone() as conn, conn.transaction():
             return await self._bury(conn, "take_surplus", values, SHED)
 
     async def _bury(

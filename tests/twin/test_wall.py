@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -277,3 +278,14 @@ def _oid(url: str) -> int:
     with psycopg.connect(url) as conn:
         found = conn.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
         return int((found.fetchone() or (0,))[0])
+
+
+def test_every_use_of_the_pool_says_for_whom() -> None:
+    root = Path(__file__).parents[2]
+    unsaid = [
+        str(path.relative_to(root))
+        for folder in ("twin", "ingest", "widgets", "alerts")
+        for path in (root / folder).rglob("*.py")
+        if "pool.connection(" in path.read_text()
+    ]
+    assert unsaid == []
