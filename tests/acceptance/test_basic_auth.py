@@ -3,6 +3,8 @@
 import pytest
 from support.server import RunningServer
 
+pytestmark = pytest.mark.one_home
+
 WRONG = "tf_live_" + "0" * 64
 
 

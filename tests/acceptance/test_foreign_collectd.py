@@ -11,6 +11,8 @@ from support.exposition import eventually
 from support.server import RunningServer
 from support.stored import learned, stored
 
+pytestmark = pytest.mark.one_home
+
 COLLECTD = shutil.which("collectd", path="/usr/sbin:/usr/bin")
 CONFIG = """
 Hostname "station"

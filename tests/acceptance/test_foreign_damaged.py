@@ -12,6 +12,8 @@ from support.server import RunningServer
 
 from ingest.foreign.prometheus_messages import WriteRequest
 
+pytestmark = pytest.mark.one_home
+
 T_S = 1_700_000_000
 LINES = "\n".join(f'cpu,host=h{i} a={i}.5,b={i}i,s="x\\"y",t=t {T_S}' for i in range(20)).encode()
 DOCUMENT = {

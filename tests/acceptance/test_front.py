@@ -9,6 +9,8 @@ import pytest
 from tests.support.server import RunningServer, start_server
 from tests.support.wire import Wire, chunk, request
 
+pytestmark = pytest.mark.one_home
+
 T0 = 1_790_000_000_000
 
 BODIES = [

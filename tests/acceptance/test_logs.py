@@ -6,7 +6,10 @@ import socket
 from typing import Any
 
 import httpx
+import pytest
 from support.server import ADMIN_KEY, Datasource, RunningServer, start_server
+
+pytestmark = pytest.mark.one_home
 
 BODIES: tuple[Any, ...] = ({"t": 1}, "{", "", [], {"t": "x" * 300}, b"\xff\xfe", {"ts": "soon"})
 

@@ -27,7 +27,7 @@ from twin.mqtt.inbox import Inbox
 from twin.mqtt.sender import Sender
 from twin.mqtt.topics import Topics
 
-pytestmark = needs_mosquitto
+pytestmark = [pytest.mark.one_home, needs_mosquitto]
 
 T_MS = 1_700_000_000_000
 eventually = partial(eventually_soon, within_s=WITHIN_S)

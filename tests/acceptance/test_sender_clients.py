@@ -20,6 +20,8 @@ from support.prometheus import run_prometheus
 from support.server import RunningServer
 from support.stored import learned, stored
 
+pytestmark = pytest.mark.one_home
+
 with warnings.catch_warnings():  # it uses what newer Python versions deprecate
     warnings.simplefilter("ignore")
     import influxdb_client

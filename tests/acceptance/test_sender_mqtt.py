@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.exposition import eventually
 from support.mosquitto import Mosquitto, needs_mosquitto
 from support.pages import example, merged
 from support.server import RunningServer
 from support.stored import learned
+
+pytestmark = pytest.mark.one_home
 
 
 @needs_mosquitto

@@ -16,6 +16,8 @@ from support.pages import SENDERS, bash, blocks, example, merged, python
 from support.server import Datasource, RunningServer, free_port
 from support.stored import stored
 
+pytestmark = pytest.mark.one_home
+
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NOON_US = 1_767_268_800_000_000
 """2026-01-01T12:00:00Z."""

@@ -8,6 +8,8 @@ import pytest
 from support.server import RunningServer
 from support.stored import learned
 
+pytestmark = pytest.mark.one_home
+
 T_MS = 1_700_000_000_000
 TICK_S = 0.05
 MAX_TICKS = 600

@@ -16,7 +16,7 @@ import httpx
 from .leaks import assert_log_is_clean, assert_processes_are_clean
 
 ADMIN_KEY = "tf_live_" + "a1" * 32
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 100.0
 STOP_TIMEOUT_S = 40.0
 
 
