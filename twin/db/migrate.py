@@ -17,6 +17,8 @@ from twin.db.wall import raise_wall
 from twin.errors import StartupError
 
 SCHEMA = "twinfeed"
+ATTEMPTS = 5
+"""For a migration that deadlocks with servers at work; PostgreSQL waits a second before it says so."""
 LOCK_KEY = 0x7477696E66656564  # "twinfeed": serialises servers that start at once
 _FILE = re.compile(r"^(\d{4})_(\w+)(?:\.(native|timescale|community))?\.sql$")
 
@@ -109,9 +111,21 @@ def _apply(conn: psycopg.Connection[tuple[object, ...]], wanted: list[Migration]
                     f"Migration {migration.version:04} of this database differs from this program's."
                 )
             continue
-        with conn.transaction():
-            conn.execute(migration.text.encode())
-            conn.execute(
-                "INSERT INTO migrations (version, name, digest) VALUES (%s, %s, %s)",
-                [migration.version, migration.name, migration.digest],
-            )
+        _apply_one(conn, migration)
+
+
+def _apply_one(conn: psycopg.Connection[tuple[object, ...]], migration: Migration) -> None:
+    """Apply a migration, again when it met an older server that is still at work: a deadlock."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with conn.transaction():
+                conn.execute(migration.text.encode())
+                conn.execute(
+                    "INSERT INTO migrations (version, name, digest) VALUES (%s, %s, %s)",
+                    [migration.version, migration.name, migration.digest],
+                )
+        except psycopg.errors.DeadlockDetected:
+            if attempt + 1 == ATTEMPTS:
+                raise
+        else:
+            return
