@@ -32,8 +32,11 @@ def test_what_is_redacted_may_stand(tmp_path: Path) -> None:
 
 
 def test_a_secret_on_a_command_line_is_found() -> None:
-    command = [sys.executable, "-c", "input()", "tfa_" + "0" * 64]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()", "tfa_" + "0" * 64]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # until then it may still be a copy of this process
         with pytest.raises(AssertionError):
             assert_processes_are_clean(process.pid)
         process.kill()
