@@ -164,6 +164,23 @@ def test_a_management_body_is_bounded(server: RunningServer) -> None:
     check(server.client.post("/v1/datasources", content=body, headers=server.auth), 413)
 
 
+def test_an_early_answer_reaches_a_client_that_sends_on(server: RunningServer) -> None:
+    """Most clients read nothing before their whole body has gone."""
+    size = 24 * 2**20
+    head = (
+        f"POST /v1/datasources HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
+        f"Authorization: Bearer {server.admin_key}\r\n\r\n"
+    )
+    for part_bytes in (2**12, 2**16, 2**20, 3 * 2**20, size):
+        with Wire(server.url) as wire:
+            wire.send(head.encode())
+            for _ in range(size // part_bytes):
+                wire.send(b"x" * part_bytes)
+            answer = wire.read()
+            assert answer is not None
+            assert answer.status == 413
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -44,7 +44,7 @@ def test_alerts_of_a_group_share_calls_of_a_hundred(database_url: str) -> None:
             async with delivering(plant):
                 got = await desk.wait(3)
                 await settled(plant)
-        assert [len(devices(request)) for request in got] == [100, 100, 50]
+        assert sorted(len(devices(request)) for request in got) == [50, 100, 100]
         carried = sorted(device for request in got for device in devices(request))
         assert carried == [f"pump-{n:03}" for n in range(250)]
         assert len({request.headers["X-Twinfeed-Delivery"] for request in got}) == 3

@@ -54,11 +54,12 @@ async def settled(plant: Plant) -> list[tuple[str, int, int | None, str | None]]
     """Return (state, attempts, status, error) of every delivery once nothing waits."""
     async with asyncio.timeout(20):
         while True:
+            # Before the deliveries: a notice becomes one between the two queries.
+            waiting = await plant.query("SELECT FROM notices")
             rows = await plant.query(
                 "SELECT state, attempts, last_status, last_error"
                 " FROM deliveries ORDER BY delivery_no"
             )
-            waiting = await plant.query("SELECT FROM notices")
             if not waiting and all(row[0] != "pending" for row in rows):
                 return rows
             await asyncio.sleep(0.01)

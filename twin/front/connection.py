@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 2**20
 MAX_HELD_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES
 CONNECT_ATTEMPTS, CONNECT_PAUSE_S = 200, 0.05
 """The server behind bounds its connections: for a place there a client waits ten seconds."""
+UNREAD_BYTES = 65_536
 _HEAD_END = b"\r\n\r\n"
 _BEGINNINGS = (b"POST /", b"GET /")
 _BEGINNING_BYTES = max(map(len, _BEGINNINGS))
@@ -71,6 +72,8 @@ class Connection(asyncio.Protocol):
         """The client sends no more."""
         self._is_lost = False
         self._task: asyncio.Task[None] | None = None
+        self.left_s: float | None = None
+        """When the server behind ended its side: since then what the client sends is dropped."""
         self.is_busy = False
         self.behind: Behind | None = None
         self.seen_s = front.now_s
@@ -107,6 +110,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent."""
+        if self.left_s is not None:
+            self.seen_s = self._front.now_s
+            return
         if self.behind is not None:
             self.behind.send(data)
             return
@@ -124,6 +130,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; it may still wait for an answer."""
         self._is_ended = True
+        if self.left_s is not None:
+            return False
         if self.behind is not None:
             self.behind.send_eof()
         elif self._held and not self.is_busy:
@@ -166,8 +174,23 @@ class Connection(asyncio.Protocol):
         """Close, after the request that is on its way; the server behind ends what it has itself."""
         if self.is_busy or self.is_partial:
             self._ends = True
-        elif self.behind is None:
+        elif self.behind is None or self.left_s is not None:
             self.transport.close()
+
+    def leave(self, *, is_cut: bool) -> None:
+        """The server behind has ended its side: end this one so that the client gets its last answer.
+
+        `is_cut`: of what the client sent, not all was read. Closed now, the client's system would
+        take the rest for a reason to throw away an answer not yet read (RFC 9112, section 9.6).
+        """
+        if self._is_lost or self.transport.is_closing():
+            return
+        if self._is_ended or (self._front.is_stopped and not is_cut):
+            self.transport.close()
+            return
+        self.seen_s = self.left_s = self._front.now_s
+        self.transport.write_eof()
+        self.transport.resume_reading()
 
     def hand_on(self) -> None:
         """Let the server behind answer what is held and all that follows."""
@@ -264,6 +287,7 @@ class Behind(asyncio.Protocol):
         self._is_ended = is_ended
         self._is_clogged = False
         self._transport: asyncio.Transport | None = None
+        self._end: socket.socket | None = None
 
     async def connect(self, path: str) -> None:
         """Connect; the client is cut off when that is impossible."""
@@ -277,6 +301,7 @@ class Behind(asyncio.Protocol):
             end.bind(named)
             await _connect(end, path)
             os.unlink(named)
+            self._end = end
             await loop.create_unix_connection(lambda: self, sock=end)
         except OSError:
             end.close()
@@ -299,9 +324,13 @@ class Behind(asyncio.Protocol):
         if self._client.is_clogged:
             self._transport.pause_reading()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        """The server has closed: so do we, once the client has all of it."""
-        self._client.transport.close()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server has closed: pass on what it said before, also where a write failed."""
+        if exc is not None and self._end is not None:
+            with contextlib.suppress(OSError):
+                while left := self._end.recv(UNREAD_BYTES, socket.MSG_DONTWAIT):
+                    self._client.transport.write(left)
+        self._client.leave(is_cut=exc is not None)
 
     def data_received(self, data: bytes) -> None:
         """Pass an answer on."""

@@ -31,6 +31,9 @@ FULL_IDLE_S = 1.0
 IDLE_S = 75.0
 """Longer than the minute that many devices pause between readings on a kept connection."""
 LINGER_S = 5.0
+DROP_S = 30.0
+"""A client that goes on sending after its last answer is read from, to no end, for so long; or until it
+sends nothing for LINGER_S."""
 PARTIAL_S = 10.0
 """A request that is not whole after so long is left to the server behind, which has its own bounds."""
 KEPT_BYTES, MAX_ANSWERS = 128, 256
@@ -104,6 +107,11 @@ class Front:
         for connection in tuple(self.connections):
             connection.transport.abort()
         self.untick()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no more connections are taken."""
+        return self._listening is None
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended: there is room for another."""
@@ -205,7 +213,10 @@ class Front:
         idle_s = FULL_IDLE_S if self._is_full else IDLE_S
         for connection in tuple(self.connections):
             waited_s = self.now_s - connection.seen_s
-            if connection.is_partial and waited_s > PARTIAL_S:
+            if connection.left_s is not None:
+                if waited_s > LINGER_S or self.now_s - connection.left_s > DROP_S:
+                    connection.transport.abort()
+            elif connection.is_partial and waited_s > PARTIAL_S:
                 connection.hand_on()
             elif connection.is_idle and waited_s > IDLE_S + LINGER_S:
                 connection.transport.abort()  # it does not take its last answer
