@@ -18,6 +18,7 @@ _ERRORS = {
     401: "missing or invalid key",
     413: "too large, as sent or after decompression",
     415: "type or encoding not supported",
+    429: "past the datasource's limits, or too many wrong keys; Retry-After says when to try again",
     503: "overloaded, or the database is away",
 }
 
@@ -55,8 +56,15 @@ class IngestOperation(Operation):
     operation_class=IngestOperation,
     security=[{"ingest key": []}],
     responses={
-        422: ResponseSpec(Refused, description="no reading was accepted"),
-        **{status: ResponseSpec(ErrorBody, description=text) for status, text in _ERRORS.items()},
+        422: ResponseSpec(
+            Refused | ErrorBody,
+            description="no reading was accepted, or an option is not valid",
+            generate_examples=False,
+        ),
+        **{
+            status: ResponseSpec(ErrorBody, description=text, generate_examples=False)
+            for status, text in _ERRORS.items()
+        },
     },
 )
 async def ingest(

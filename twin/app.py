@@ -32,6 +32,7 @@ from twin.auth import provide_principal
 from twin.datasources.routes import routes as datasource_routes
 from twin.db.partition_job import partition_job
 from twin.docs_page import docs_page, openapi_document
+from twin.every_request import StrictRequest, answer_options, require_caller
 from twin.front import Front, PlainRoute
 from twin.gate import Gate, gate_jobs
 from twin.ground import Ground, open_ground
@@ -122,6 +123,9 @@ def create_app(run: Runtime) -> RsgiServer:
             *silence_routes(),
         ],
         dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},
+        guards=[require_caller],
+        request_class=StrictRequest,
+        before_request=answer_options,
         exception_handlers={HTTPException: http_errors.handle, Exception: http_errors.handle},
         lifespan=[lifespan],
         openapi_config=_openapi(),

@@ -10,6 +10,8 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, get
 
+from twin.api_document import document_of
+
 _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Twinfeed API</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><style>
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
@@ -35,7 +37,7 @@ HEADERS = {
 @get("/docs", media_type=MediaType.HTML, include_in_schema=False, sync_to_thread=False)
 def docs_page(request: Request[Any, Any, Any]) -> Response[str]:
     """Show every operation with its parameters, body and answers."""
-    document = request.app.openapi_schema.to_schema()
+    document = document_of(request.app)
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -50,7 +52,7 @@ def docs_page(request: Request[Any, Any, Any]) -> Response[str]:
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
 def openapi_document(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Return the OpenAPI document."""
-    return request.app.openapi_schema.to_schema()
+    return document_of(request.app)
 
 
 def _operation(path: str, method: str, operation: dict[str, Any], document: dict[str, Any]) -> str:

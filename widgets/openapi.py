@@ -20,7 +20,7 @@ from widgets.picture.form import BOUNDS
 from widgets.picture.svg import THEMES
 from widgets.spec import CHOICES, FIELDS, OVERRIDES
 
-_TEXT, _WHOLE = OpenAPIType.STRING, OpenAPIType.INTEGER
+_TEXT, _WHOLE, _NULL = OpenAPIType.STRING, OpenAPIType.INTEGER, OpenAPIType.NULL
 _MOMENT = "RFC 3339, a local date or time in the time zone, or a Unix time"
 _DESCRIPTIONS = {
     "type": "what it looks like",
@@ -47,16 +47,18 @@ _DESCRIPTIONS = {
 
 
 def _schema(field: str) -> Schema:
+    """Return what a field may be; null stands for its default, in a query string too."""
     description = _DESCRIPTIONS[field]
     if field in CHOICES:
-        return Schema(type=_TEXT, enum=list(CHOICES[field]), description=description)
+        choices = [*CHOICES[field], None]
+        return Schema(type=[_TEXT, _NULL], enum=choices, description=description)
     if field == "datasource_id":
         return Schema(type=_TEXT, format=OpenAPIFormat.UUID, description=description)
     if field == "key":
         several = Schema(type=OpenAPIType.ARRAY, items=Schema(type=_TEXT))
-        return Schema(one_of=[Schema(type=_TEXT), several], description=description)
+        return Schema(any_of=[Schema(type=[_TEXT, _NULL]), several], description=description)
     kind = _WHOLE if field in ("points", "stale_seconds") else _TEXT
-    return Schema(type=kind, description=description)
+    return Schema(type=[kind, _NULL], description=description)
 
 
 def _query(field: str, *, required: bool = False) -> Parameter:

@@ -4,7 +4,7 @@
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from twin.errors import NotFound
 
 JSON, TEXT = "application/json", "text/plain"
 _TEXT = Schema(type=OpenAPIType.STRING)
+_READING = Schema(type=OpenAPIType.OBJECT)
 _WHOLE = Schema(type=OpenAPIType.INTEGER)
 _LINES = {TEXT: "line protocol: measurement,tag=value field=value time"}
 _WORD = re.compile(r"[a-z0-9]+(?!\w*\})")
@@ -62,6 +63,11 @@ class Described(msgspec.Struct, frozen=True):
     query: dict[str, str] = {}
     success: tuple[str, Schema] | None = None
     needs_key: bool = True
+    json_body: Schema = Schema(type=OpenAPIType.OBJECT)
+    """What a body in JSON is; others are text or bytes."""
+    speaks_protobuf: bool = False
+    """Answers come in the form of the request."""
+    key_in_path: bool = False
 
 
 _PRECISION = "unit of times: "
@@ -139,6 +145,10 @@ ENDPOINTS = (
         {200: "all is committed", 400: "not telemetry, or values that do not fit", **_REFUSED},
         _BOARD,
         {JSON: "values by key, {ts, values}, or an array of them"},
+        json_body=Schema(
+            any_of=[_READING, Schema(type=OpenAPIType.ARRAY, items=_READING)],
+        ),
+        key_in_path=True,
     ),
     Described(
         prometheus.PATH,
@@ -166,6 +176,7 @@ ENDPOINTS = (
         _STATUS,
         dict.fromkeys((otlp.PROTOBUF, JSON), "an ExportMetricsServiceRequest"),
         success=(JSON, _object(partialSuccess=Schema(type=OpenAPIType.OBJECT))),
+        speaks_protobuf=True,
     ),
 )
 
@@ -188,7 +199,7 @@ def _handler(endpoint: Described, method: HttpMethod) -> Any:
         summary=endpoint.summary.partition(":")[0],
         operation_id="".join(map(str.title, [*_WORD.findall(endpoint.path), method.value])),
         operation_class=_operation(endpoint, method),
-        security=[{"ingest key": []}] if endpoint.needs_key else [],
+        security=[{"ingest key": []}] if endpoint.needs_key and not endpoint.key_in_path else [{}],
     )(foreign)
 
 
@@ -210,7 +221,9 @@ def _operation(endpoint: Described, method: HttpMethod) -> type[Operation]:
             if endpoint.bodies and method is HttpMethod.POST:
                 content = {
                     media: OpenAPIMediaType(
-                        schema=Schema(type=OpenAPIType.STRING, description=text)
+                        schema=replace(
+                            endpoint.json_body if media == JSON else _TEXT, description=text
+                        )
                     )
                     for media, text in endpoint.bodies.items()
                 }
@@ -222,4 +235,6 @@ def _operation(endpoint: Described, method: HttpMethod) -> type[Operation]:
 def _response(endpoint: Described, status: int, text: str) -> OpenAPIResponse:
     form = endpoint.refusal if status >= 400 else endpoint.success if status == 200 else None
     content = {form[0]: OpenAPIMediaType(schema=form[1])} if form else None
+    if content and endpoint.speaks_protobuf:
+        content[otlp.PROTOBUF] = OpenAPIMediaType(schema=_TEXT)
     return OpenAPIResponse(description=text, content=content)

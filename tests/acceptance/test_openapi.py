@@ -75,7 +75,8 @@ def test_other_clients_are_described_as_they_are_answered(server: RunningServer)
     }
     for path, (media, body, status) in good.items():
         described = document["paths"][path.replace(made.key, "{key}")]["post"]
-        assert described["security"] == [{"ingest key": []}]
+        in_path = made.key in path
+        assert described["security"] == ([{}] if in_path else [{"ingest key": []}])
         if path != "/query":
             assert media in described["requestBody"]["content"]
         query = {"q": "SHOW DATABASES"} if path == "/query" else {}
@@ -91,7 +92,7 @@ def test_other_clients_are_described_as_they_are_answered(server: RunningServer)
             told = answer.headers.get("content-type", "").partition(";")[0]
             assert (told in content or "x-protobuf" in told) if content else not answer.content
             if "json" in told:
-                [form] = [each["schema"] for each in content.values()]
+                form = content[told]["schema"]
                 assert answer.json().keys() <= form["properties"].keys()
 
 

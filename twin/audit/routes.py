@@ -85,6 +85,12 @@ async def list_entries(
     return Page([Entry(*row) for row in rows], total[0] if total else 0, limit, offset)
 
 
+CSV_HEADERS = {
+    "Content-Type": "text/csv; charset=utf-8",  # as media_type it would get a second charset
+    "Content-Disposition": 'attachment; filename="audit.csv"',
+}
+
+
 @get("/v1/audit/export", tags=["audit"])
 async def export_entries(
     ground: Ground,
@@ -99,11 +105,7 @@ async def export_entries(
     """Stream changes as CSV, newest first. Admin keys only."""
     principal.require("admin")
     values = Wanted(object_kind, object_id, action, actor_id, from_, to).values(principal)
-    return Stream(
-        _csv(ground, principal, values),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="audit.csv"'},
-    )
+    return Stream(_csv(ground, principal, values), headers=CSV_HEADERS)
 
 
 async def _csv(ground: Ground, principal: Principal, values: dict[str, Any]) -> AsyncIterator[str]:

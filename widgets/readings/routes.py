@@ -110,8 +110,12 @@ async def export_readings(
     name = (
         f"{re.sub(r'[^A-Za-z0-9._-]+', '-', schema.name).strip('-.') or 'readings'}.{form.ending}"
     )
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Stream(_after(first, body), media_type=form.media_type, headers=headers)
+    headers = {
+        "Content-Type": form.media_type,  # as media_type it would get a charset of its own
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
+    return Stream(_after(first, body), headers=headers)
 
 
 async def _page(
@@ -139,12 +143,13 @@ def _answer(
     tables = [table(selection, columns) for columns in found]
     rows = _joined(selection, tables)
     form = accepted(request.headers.get("accept", ""), (JSON, CSV, ARROW))
-    headers = {"Vary": "Accept"} | ({"X-Next-Cursor": following} if following else {})
+    headers = {"Vary": "Accept", "Content-Type": form.media_type}
+    headers |= {"X-Next-Cursor": following} if following else {}
     if form is JSON:
         content = msgspec.json.encode(ReadingsPage(records(rows), limit, following))
     else:
         content = whole(form, rows)
-    return Response(content, media_type=form.media_type, headers=headers)
+    return Response(content, headers=headers)
 
 
 def _joined(selection: Selection, tables: list[Any]) -> Any:

@@ -1,0 +1,63 @@
+"""What holds for every route of the framework, beside its own handler.
+
+Invariant: who asks is known before a body is read, a body is taken as its types say and not as they
+might be read, and OPTIONS tells every method of a path.
+"""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.exceptions import ValidationException
+from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
+
+from twin.auth import provide_principal
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON is not converted: the framework alone would take 0 for false, "5" for 5."""
+
+    async def json(self) -> Any:
+        """Return the body, decoded. Raises ValidationException for what only a conversion could take."""
+        body = await super().json()
+        field = self.route_handler.parsed_data_field
+        if field is not None:
+            _check_strictly(body, field.annotation)
+        return body
+
+
+def _check_strictly(body: Any, wanted: Any) -> None:
+    try:
+        msgspec.convert(body, wanted, str_keys=True)
+    except msgspec.ValidationError as strict:
+        try:
+            msgspec.convert(body, wanted, strict=False, str_keys=True)
+        except msgspec.ValidationError:
+            return  # the framework says so too, of all fields
+        message, _, place = str(strict).partition(" - at `$")
+        key = place.rstrip("`").lstrip(".").replace("[", ".").replace("]", "")
+        raise ValidationException(extra=[{"message": message, "key": key or None}]) from strict
+
+
+async def require_caller(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
+    """Guard: refuse a request without a valid key before anything of its body is read."""
+    if "principal" in handler.parsed_fn_signature.parameters and isinstance(connection, Request):
+        await provide_principal(connection)
+
+
+async def answer_options(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """Answer OPTIONS: the framework's own answer names the methods of a path's first handler only."""
+    if request.method != "OPTIONS":
+        return None
+    template = request.scope["path_template"]
+    methods = {
+        method
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and route.path_format == template
+        for method in route.methods
+    }
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})
