@@ -88,7 +88,7 @@ async def _rows(ground: Ground, schema: DatasourceSchema, rule: Definition, aske
     ]
     values = {"streams": streams, "from": asked.from_, "to": asked.to, "most": MAX_READINGS + 1}
     with driver_errors():
-        async with ground.pool.everyone() as conn:
+        async with ground.pool.bound(schema) as conn:
             cursor = await conn.execute(load("alerts", "clock")["stored"], values)
             found = await cursor.fetchall()
     if len(found) > MAX_READINGS:

@@ -95,7 +95,7 @@ class History:
     async def _shown(self, no: int, key: str, value: float | None) -> Any:
         """Return a value as its key's kind; as stored where the datasource has just gone."""
         try:
-            schema = await self._ground.schemas.get_no(no)
+            schema = await self._ground.schemas.get_no(no, self._principal)
         except NotFound:
             return value
         return shown_value(schema, key, value)

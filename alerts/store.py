@@ -136,7 +136,7 @@ class RuleStore:
     async def _shown(self, no: int, key: str, value: float | None) -> Any:
         """Return a value as its key's kind; as stored where the datasource has just gone."""
         try:
-            schema = await self._ground.schemas.get_no(no)
+            schema = await self._ground.schemas.get_no(no, self._principal)
         except NotFound:
             return value
         return shown_value(schema, key, value)
@@ -145,7 +145,7 @@ class RuleStore:
         """Return the schema of a rule's datasource, with no connection held while it loads."""
         async with self._ground.pool.bound(self._principal) as conn:
             rule = Rule.from_row((await self._row(conn, id_))[:RULE_COLUMNS])
-        return await self._ground.schemas.get_no(rule.datasource_no)
+        return await self._ground.schemas.get_no(rule.datasource_no, self._principal)
 
     async def _close(
         self, conn: AsyncConnection, rule: Rule, reason: str, schema: DatasourceSchema
@@ -180,7 +180,7 @@ class RuleStore:
         views = []
         for row in rows:
             rule = Rule.from_row(row[:RULE_COLUMNS])
-            schema = await self._ground.schemas.get_no(rule.datasource_no)
+            schema = await self._ground.schemas.get_no(rule.datasource_no, self._principal)
             states = [
                 DeviceState(
                     device=device,

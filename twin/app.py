@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -98,30 +99,7 @@ def create_app(run: Runtime) -> RsgiServer:
                 await service.stop()
 
     app = Litestar(
-        [
-            health.health,
-            health.prometheus_metrics,
-            docs_page,
-            openapi_document,
-            *pages.routes(),
-            *session_routes(),
-            *scene_routes(),
-            *archive_routes(),
-            *asset_routes(),
-            *key_routes(),
-            *application_routes(),
-            *organisation_routes(),
-            *audit_routes(),
-            *datasource_routes(),
-            *ingest_routes(),
-            *foreign_routes(),
-            *widget_routes(polls),
-            *readings_routes(),
-            *grafana_routes(),
-            *alert_routes(),
-            *history_routes(),
-            *silence_routes(),
-        ],
+        _handlers(polls),
         dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},
         guards=[require_caller],
         request_class=StrictRequest,
@@ -134,6 +112,34 @@ def create_app(run: Runtime) -> RsgiServer:
         debug=False,
     )
     return _served(run, AccessCounter(Gate(polls.before(app), held)), [own, foreign], holding)
+
+
+def _handlers(polls: PollMemory) -> list[Any]:
+    """Return every route of the framework."""
+    return [
+        health.health,
+        health.prometheus_metrics,
+        docs_page,
+        openapi_document,
+        *pages.routes(),
+        *session_routes(),
+        *scene_routes(),
+        *archive_routes(),
+        *asset_routes(),
+        *key_routes(),
+        *application_routes(),
+        *organisation_routes(),
+        *audit_routes(),
+        *datasource_routes(),
+        *ingest_routes(),
+        *foreign_routes(),
+        *widget_routes(polls),
+        *readings_routes(),
+        *grafana_routes(),
+        *alert_routes(),
+        *history_routes(),
+        *silence_routes(),
+    ]
 
 
 def _served(run: Runtime, app: AsgiApp, hot: Sequence[PlainRoute], held: Held) -> RsgiServer:

@@ -19,7 +19,7 @@ TIMEOUT_S = 2.0
 async def health(ground: Ground) -> dict[str, Any]:
     """Say whether the server can store and answer: 200, or 503 while the database is away."""
     try:
-        async with asyncio.timeout(TIMEOUT_S), ground.pool.everyone() as conn:
+        async with asyncio.timeout(TIMEOUT_S), ground.pool.nobody() as conn:
             await conn.execute("SELECT 1")
     except (TimeoutError, psycopg.Error, psycopg_pool.PoolTimeout) as exc:
         raise DatabaseAway("The database is away.") from exc

@@ -84,6 +84,7 @@ class Look(msgspec.Struct, frozen=True):
 class Pool(msgspec.Struct, frozen=True):
     """All devices of a datasource; `of_page` gives the stream beside one of page 0."""
 
+    org_id: int
     datasource_no: int
     of_page: Callable[[int], int]
 

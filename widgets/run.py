@@ -14,7 +14,7 @@ import psycopg
 
 from twin.clock import to_us
 from twin.db.errors import driver_errors
-from twin.db.pool import POOL_WAIT_S, AsyncConnection, AsyncPool
+from twin.db.pool import POOL_WAIT_S, AsyncConnection, AsyncPool, Owned
 from twin.db.queries import load
 from twin.errors import Invalid, Overloaded
 from widgets.newest import (
@@ -129,7 +129,7 @@ class Reader:
             near = await self._near.ask(Look(streams, column, begin_us, end_us))
             if len(near) == 2 or begin_us == from_us:
                 return near
-        async with self._connection() as conn:
+        async with self._connection(pool) as conn:
             if pool is not None and len(streams) > FEW_STREAMS:
                 at_places = await self._at_places(conn, pool, column, from_us, end_us)
                 if len(at_places) == 2:
@@ -169,8 +169,11 @@ class Reader:
         return [Reading(to_us(ts), value) for ts, value in found]
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection when it is our turn. Raises Overloaded when that takes too long."""
+    async def _connection(self, owner: Owned | None = None) -> AsyncIterator[AsyncConnection]:
+        """A connection when it is our turn. Raises Overloaded when that takes too long.
+
+        Readings are reached by stream ids and need no owner; where they were written last does.
+        """
         try:
             async with asyncio.timeout(POOL_WAIT_S):
                 await self._turns.acquire()
@@ -178,7 +181,7 @@ class Reader:
             raise Overloaded("Too many widgets are being read.", retry_after_s=1) from None
         try:
             with driver_errors():
-                async with self._pool.everyone() as conn:
+                async with self._pool.bound(owner) if owner else self._pool.nobody() as conn:
                     yield conn
         finally:
             self._turns.release()

@@ -139,7 +139,8 @@ class WidgetService:
         return (coded, asked.schema.no, versions, extent, asked.at_us, asked.form)
 
     async def _entry(self, asked: Asked, versions: tuple[int, ...] | None) -> Entry:
-        wearer = Wearer(asked.schema.no, tuple(asked.spec.keys), asked.spec.device)
+        org_id, no = asked.schema.org_id, asked.schema.no
+        wearer = Wearer(org_id, no, tuple(asked.spec.keys), asked.spec.device)
         answer, stale_us = await self._answer(asked)
         if asked.at_us is not None:
             alert = await self._alerts.at(wearer, asked.at_us)

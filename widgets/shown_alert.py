@@ -15,6 +15,7 @@ MAX_KEPT = 10_000
 class Wearer(msgspec.Struct, frozen=True):
     """What an alert must be about to be shown: a datasource's keys, and a device or any."""
 
+    org_id: int
     datasource_no: int
     keys: tuple[str, ...]
     device: str | None
@@ -57,7 +58,7 @@ class ShownAlerts:
             "at": None if at_us is None else to_datetime(at_us),
         }
         with driver_errors():
-            async with self._pool.everyone() as conn:
+            async with self._pool.bound(wearer) as conn:
                 row = await (await conn.execute(self._sql[query], params)).fetchone()
         if row is None:
             return None

@@ -92,7 +92,7 @@ class WidgetStore:
 
     async def get(self, principal: Principal, id_: UUID) -> Widget:
         """Return a widget of the principal's environment. Raises NotFound."""
-        widget = self._current(id_) or await self._load(id_)
+        widget = self._current(id_) or await self._load(principal, id_)
         owner = (principal.org_id, principal.environment)
         if widget is None or (widget.org_id, widget.environment) != owner:
             raise NotFound(_ABSENT)
@@ -136,7 +136,7 @@ class WidgetStore:
                 row = await (await conn.execute(self._sql["update"], params)).fetchone()
                 await audit.record(conn, principal, "update", KIND, id_, fields)
         assert row is not None
-        await self._changed(id_, old.datasource_id)
+        await self._changed(principal, id_, old.datasource_id)
         return _widget(row)
 
     async def delete(self, principal: Principal, id_: UUID) -> None:
@@ -148,13 +148,13 @@ class WidgetStore:
                 if row is None:
                     raise NotFound(_ABSENT)
                 await audit.record(conn, principal, "delete", KIND, id_)
-        await self._changed(id_, row[0])
+        await self._changed(principal, id_, row[0])
 
-    async def _changed(self, id_: UUID, datasource_id: UUID) -> None:
+    async def _changed(self, principal: Principal, id_: UUID, datasource_id: UUID) -> None:
         """Drop every copy: here and now, on other hosts by notification."""
         self._on_change(str(id_))
         try:
-            schema = await self._ground.schemas.get(datasource_id)
+            schema = await self._ground.schemas.get(datasource_id, principal)
         except NotFound:
             schema = None  # without a datasource there are no copies
         if schema is not None:
@@ -168,16 +168,16 @@ class WidgetStore:
             return None
         return kept[2]
 
-    async def _load(self, id_: UUID) -> Widget | None:
+    async def _load(self, principal: Principal, id_: UUID) -> Widget | None:
         """Read a widget and keep a copy if its datasource's version can guard it."""
         generation = self._generation
-        found = await self._find(id_)
+        found = await self._find(principal, id_)
         schema = await self._guard(found) if found is not None else None
         if found is None or schema is None:
             return found
         # The version first, then what it stands for: the first reading only told the datasource.
         version = self._version(schema.no)
-        found = await self._find(id_)
+        found = await self._find(principal, id_)
         unmoved = self._ground.notifier.connected and generation == self._generation
         if unmoved and found is not None and found.spec.datasource_id == schema.id:
             if len(self._kept) >= MAX_KEPT:
@@ -187,14 +187,13 @@ class WidgetStore:
 
     async def _guard(self, widget: Widget) -> DatasourceSchema | None:
         try:
-            return await self._ground.schemas.get(widget.spec.datasource_id)
+            return await self._ground.schemas.get(widget.spec.datasource_id, widget)
         except NotFound:
             return None
 
-    async def _find(self, id_: UUID) -> Widget | None:
+    async def _find(self, principal: Principal, id_: UUID) -> Widget | None:
         with driver_errors():
-            # Kept for whoever asks next: `get` compares the owner.
-            async with self._ground.pool.everyone() as conn:
+            async with self._ground.pool.bound(principal) as conn:
                 row = await (await conn.execute(self._sql["find"], {"id": id_})).fetchone()
         return _widget(row) if row is not None else None
 

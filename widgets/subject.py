@@ -34,7 +34,7 @@ class Subject:
     @property
     def pool(self) -> Pool:
         """Return all devices together."""
-        return Pool(self._schema.no, self._beside)
+        return Pool(self._schema.org_id, self._schema.no, self._beside)
 
     def _beside(self, stream: int) -> int:
         """Return the stream of the key's page that is of the same device, 0 without one."""

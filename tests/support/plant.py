@@ -152,7 +152,7 @@ async def open_plant(url: str, **settings: Any) -> AsyncIterator[Plant]:
     capabilities = await asyncio.to_thread(migrate, url)
     async with open_ground(Settings(**settings), url, capabilities) as ground:
         principal, datasource_id = await _first_datasource(ground)
-        yield Plant(ground, url, principal, await ground.schemas.get(datasource_id))
+        yield Plant(ground, url, principal, await ground.schemas.get(datasource_id, principal))
 
 
 async def _first_datasource(ground: Ground) -> tuple[Principal, UUID]:

@@ -1,6 +1,7 @@
 """Row-level security: what a connection bound to one organisation sees of another."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from support.models import triangle
 from support.server import RunningServer, start_server
 
 from twin.db.migrate import migrate
-from twin.db.pool import AsyncPool, conninfo, open_pool
+from twin.db.pool import EVERYONE, AsyncPool, conninfo, open_pool
 from twin.principal import Principal
 from twin.settings import Settings
 
@@ -280,12 +281,22 @@ def _oid(url: str) -> int:
         return int((found.fetchone() or (0,))[0])
 
 
-def test_every_use_of_the_pool_says_for_whom() -> None:
+def _users_of(call: str) -> set[str]:
+    """Return the modules that call a method of the pool."""
     root = Path(__file__).parents[2]
-    unsaid = [
+    return {
         str(path.relative_to(root))
         for folder in ("twin", "ingest", "widgets", "alerts")
         for path in (root / folder).rglob("*.py")
-        if "pool.connection(" in path.read_text()
-    ]
-    assert unsaid == []
+        if re.search(rf"pool\.{call}\(", path.read_text())
+    }
+
+
+def test_every_use_of_the_pool_says_for_whom() -> None:
+    assert _users_of("connection") == set()
+
+
+def test_who_may_see_everything_says_why() -> None:
+    """Whatever serves a caller is bound to the caller, so that the wall stands behind it."""
+    assert _users_of("everyone") == EVERYONE.keys()
+    assert all(EVERYONE.values())

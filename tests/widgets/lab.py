@@ -48,14 +48,14 @@ class Lab(msgspec.Struct, eq=False):
                 " VALUES (%s, %s, %s, 'plant', %s)",
                 [id_, self.principal.org_id, self.principal.environment, timezone],
             )
-        schema = await self.ground.schemas.get(id_)
+        schema = await self.ground.schemas.get(id_, self.principal)
         wanted = Wanted()
         wanted.kinds = dict(kinds)  # type: ignore[arg-type]
         pages = (len(kinds) + 15) // 16
         wanted.streams = {(device, page): None for device in devices for page in range(pages)}
         await self.ground.schemas.learn(schema, wanted)
         await told.wait()  # our own notification moves the version once more
-        return await self.ground.schemas.get(id_)
+        return await self.ground.schemas.get(id_, self.principal)
 
     def put(self, schema: DatasourceSchema, readings: Sequence[Reading]) -> None:
         """Store readings as a writer does, an older one of the same time merged over."""

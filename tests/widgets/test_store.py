@@ -11,6 +11,7 @@ import pytest
 
 from tests.widgets.lab import Lab, open_lab
 from twin.errors import Conflict, Invalid, NotFound
+from twin.principal import Principal
 from twin.schema import DatasourceSchema
 from widgets.store import WidgetStore
 
@@ -109,9 +110,9 @@ def test_a_copy_is_kept_until_another_worker_changes_it(
             read = []
             find = WidgetStore._find
 
-            async def counted(self: WidgetStore, id_: UUID) -> Any:
+            async def counted(self: WidgetStore, principal: Principal, id_: UUID) -> Any:
                 read.append(id_)
-                return await find(self, id_)
+                return await find(self, principal, id_)
 
             monkeypatch.setattr(WidgetStore, "_find", counted)
             assert await there.get(lab.principal, made.id) == made

@@ -223,7 +223,7 @@ async def _detail(
     row = await store.get(principal, id_)
     no = row.pop("datasource_no")
     url = ingest_url(ground.settings, request, id_)
-    payload = example_payload(await ground.schemas.get(id_))
+    payload = example_payload(await ground.schemas.get(id_, principal))
     return DatasourceDetail(
         **row,
         **await store.learned(principal, no),

@@ -79,7 +79,7 @@ class DatasourceStore:
                 await conn.execute(_SQL["insert_data_keys"], declared)
                 key = await self._insert_key(conn, row[0], NewIngestKey("default"), secret)
                 await audit.record(conn, principal, "create", KIND, id_, new)
-        return await self._ground.schemas.get(id_), key, secret
+        return await self._ground.schemas.get(id_, principal), key, secret
 
     async def page(
         self, principal: Principal, limit: int, offset: int

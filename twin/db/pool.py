@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from twin.db.migrate import SCHEMA
-from twin.principal import Principal
 from twin.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -25,6 +24,31 @@ _KEEPALIVE = {
 """A server behind a dead network counts as away after about 20 s, not after the kernel's 15 min."""
 POOL_WAIT_S = 5.0
 """How long a request waits for a free connection before it is told 503."""
+
+
+EVERYONE = {
+    "alerts/clock.py": "a job: silence and schedules of all rules",
+    "alerts/closing.py": "a job: alerts of deleted datasources, history past keeping",
+    "alerts/outbox.py": "the delivery worker: whatever is due",
+    "alerts/upkeep.py": "a job: alerts of devices without readings",
+    "twin/keys/directory.py": "finds out whose a key is; the origins that any organisation allows",
+    "twin/keys/usage.py": "a job: writes when which keys were used",
+    "twin/limits/sync.py": "a job: counts, whoever's they are",
+    "twin/notify.py": "sends notifications; reads nothing",
+    "twin/organisations/store.py": "the operator makes organisations and lists all of them",
+    "twin/sampling.py": "a job: figures of the whole server",
+    "twin/schema/directory.py": "ingest, by the number in its key's grant; learning what it sent",
+    "twin/sessions.py": "signs out by the cookie's secret, whoever's it is",
+}
+"""Who may see everything, and why. Whatever else serves a caller is bound to the caller."""
+
+
+class Owned(Protocol):
+    """A caller, or something that was found to be the caller's."""
+
+    @property
+    def org_id(self) -> int:
+        """The organisation's number."""
 
 
 class AsyncConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
@@ -43,23 +67,28 @@ class AsyncPool(AsyncConnectionPool[AsyncConnection]):
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection that sees nothing of any organisation."""
+        """Lend a connection that sees nothing of any organisation; see `nobody`."""
         async with self._bound("", timeout) as conn:
             yield conn
 
     @asynccontextmanager
-    async def bound(self, principal: Principal) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection that sees what belongs to the principal's organisation."""
-        async with self._bound(str(principal.org_id), None) as conn:
+    async def nobody(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that sees no protected table's rows.
+
+        For readings and rollups, which are reached by stream ids that were found to be the caller's.
+        """
+        async with self.connection() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def bound(self, owner: Owned) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that sees what belongs to the organisation of a principal or a thing."""
+        async with self._bound(str(owner.org_id), None) as conn:
             yield conn
 
     @asynccontextmanager
     async def everyone(self) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection that sees everything.
-
-        For finding out whose something is, for what is reached only by ids that were found so, and
-        for the server's own work.
-        """
+        """Lend a connection that sees everything. Only for those in EVERYONE."""
         async with self._bound("all", None) as conn:
             yield conn
 

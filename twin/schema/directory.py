@@ -5,10 +5,11 @@ keys, streams and labels are committed in a short transaction of their own befor
 """
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from twin.db.errors import driver_errors
-from twin.db.pool import AsyncConnection, AsyncPool
+from twin.db.pool import AsyncConnection, AsyncPool, Owned
 from twin.db.queries import load
 from twin.errors import NotFound
 from twin.notify import Notifier, decode_numbers, encode_numbers
@@ -21,6 +22,8 @@ from twin.versions import Versions
 TOPIC = "schema"
 """Payload: origin and datasource numbers whose schema moved; other hosts bump their own cells."""
 
+Ref = int | UUID
+"""A datasource by its number or its public id."""
 NO_DATASOURCE = "There is no datasource with this id."
 
 
@@ -38,7 +41,7 @@ class SchemaDirectory:
         self._sql = load("twin", "schema")
         self._by_no: dict[int, DatasourceSchema] = {}
         self._by_id: dict[UUID, DatasourceSchema] = {}
-        self._loading: dict[int | UUID, asyncio.Task[DatasourceSchema]] = {}
+        self._loading: dict[tuple[Ref, int | None], asyncio.Task[DatasourceSchema]] = {}
         notifier.subscribe(TOPIC, self._on_moved)
         notifier.on_lost(self.forget)
 
@@ -56,20 +59,23 @@ class SchemaDirectory:
         schema = self._by_no.get(no)
         return schema if schema is not None and self._is_current(schema) else None
 
-    async def get(self, datasource_id: UUID) -> DatasourceSchema:
-        """Return an up-to-date schema by public id. Raises NotFound."""
+    async def get(self, datasource_id: UUID, owner: Owned) -> DatasourceSchema:
+        """Return an up-to-date schema by public id, as its owner sees it. Raises NotFound."""
         schema = self._by_id.get(datasource_id)
         if schema is not None and self._is_current(schema):
             return schema
-        return await self._shared_load(datasource_id)
+        return await self._shared_load(datasource_id, owner)
 
-    async def get_no(self, no: int) -> DatasourceSchema:
-        """Return an up-to-date schema by number. Raises NotFound."""
-        return self.current(no) or await self._shared_load(no)
+    async def get_no(self, no: int, owner: Owned | None = None) -> DatasourceSchema:
+        """Return an up-to-date schema by number; `owner`: whom it is looked up for, None for ingest.
+
+        Raises NotFound.
+        """
+        return self.current(no) or await self._shared_load(no, owner)
 
     async def get_for(self, principal: Principal, datasource_id: UUID) -> DatasourceSchema:
         """Return a schema of the principal's organisation and environment. Raises NotFound."""
-        schema = await self.get(datasource_id)
+        schema = await self.get(datasource_id, principal)
         if (schema.org_id, schema.environment) != (principal.org_id, principal.environment):
             raise NotFound(NO_DATASOURCE)
         return schema
@@ -140,38 +146,42 @@ class SchemaDirectory:
         for no in numbers if host != self._versions.host else ():
             self._versions.bump("schema", no)
 
-    async def _shared_load(self, ref: int | UUID) -> DatasourceSchema:
-        """Load once for all who ask at the same time."""
-        task = self._loading.get(ref)
+    async def _shared_load(self, ref: Ref, owner: Owned | None) -> DatasourceSchema:
+        """Load once for all of an owner's who ask at the same time."""
+        wanted = (ref, owner.org_id if owner else None)
+        task = self._loading.get(wanted)
         if task is None:
-            task = asyncio.create_task(self._load(ref))
-            self._loading[ref] = task
-            task.add_done_callback(lambda _task: self._loading.pop(ref, None))
+            task = asyncio.create_task(self._load(ref, owner))
+            self._loading[wanted] = task
+            task.add_done_callback(lambda _task: self._loading.pop(wanted, None))
         return await asyncio.shield(task)
 
-    async def _load(self, ref: int | UUID) -> DatasourceSchema:
+    def _seen_by(self, owner: Owned | None) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._pool.bound(owner) if owner else self._pool.everyone()
+
+    async def _load(self, ref: Ref, owner: Owned | None) -> DatasourceSchema:
         query = "datasource_by_id" if isinstance(ref, UUID) else "datasource_by_no"
         with driver_errors():
-            async with self._pool.everyone() as conn:
+            async with self._seen_by(owner) as conn:
                 row = await (await conn.execute(self._sql[query], [ref])).fetchone()
             if row is None:
-                self._drop(ref)
+                self._drop(ref, owner)
                 raise NotFound(NO_DATASOURCE)
             no, id_, org_id, environment, name, timezone = row
             schema = self._by_no.get(no)
             if schema is None:
                 schema = DatasourceSchema(no, id_, org_id, environment, name, timezone)
             # The lock before the connection, as in learn(): the other order could starve the pool.
-            async with schema.learning, self._pool.everyone() as conn:
+            async with schema.learning, self._seen_by(owner) as conn:
                 version = self._version(no)
                 await self._fill(conn, schema)
                 schema.name, schema.timezone, schema.version = name, timezone, version
         self._by_no[no] = self._by_id[id_] = schema
         return schema
 
-    def _drop(self, ref: int | UUID) -> None:
+    def _drop(self, ref: Ref, owner: Owned | None) -> None:
         gone = self._by_id.get(ref) if isinstance(ref, UUID) else self._by_no.get(ref)
-        if gone is not None:
+        if gone is not None and (owner is None or owner.org_id == gone.org_id):
             self._by_no.pop(gone.no, None)
             self._by_id.pop(gone.id, None)
 

@@ -78,7 +78,7 @@ class Exports:
 
         Raises NotFound when the datasource was deleted meanwhile.
         """
-        schema = await self._ground.schemas.get(selection.schema.id)
+        schema = await self._ground.schemas.get(selection.schema.id, selection.schema)
         return msgspec.structs.replace(selection, schema=schema)
 
 
