@@ -94,10 +94,12 @@ class AlertClock:
     def _judge_one(self, conn: Connection, schema: DatasourceSchema, now: int) -> None:
         done = None
         with conn.transaction():
-            self._keeper.lock(conn, [schema.no])
+            standing = self._keeper.lock(conn, [schema.no])
+            if schema.no not in standing:
+                return  # its states are being loaded
             outcome, due = self._outcome(conn, self._keeper.prepared(schema), now)
             if outcome.changes:
-                done = self._keeper.write(conn, {schema.no: outcome}, {})
+                done = self._keeper.write(conn, {schema.no: outcome}, standing)
         self._due[schema.no] = due
         if done is not None:
             done()
@@ -105,8 +107,7 @@ class AlertClock:
     def _disable(self, conn: Connection, schema: DatasourceSchema, now: int) -> None:
         """Disable the rules that raise by themselves."""
         with conn.transaction():
-            self._keeper.lock(conn, [schema.no])
-            held = self._keeper.held(schema.no)
+            held = self._keeper.lock(conn, [schema.no]).get(schema.no)
             faulty = {} if held is None else find_faulty(held, partial(_try, schema, now))
             done = self._keeper.disable(conn, schema.no, faulty) if faulty else None
         if done is not None:

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from alerts.calm import Part
 from alerts.compound import find_joined
 from alerts.evaluate import Active, find_candidates
 from alerts.judge import LONG_AGO, NORMAL, Candidate, Ints, Level, State, Step, after, judge
-from alerts.known import Known
 from alerts.plan import Plan, Schema, make_plan
-from alerts.rates import read_rates
 from alerts.record import MAX_ERROR_LENGTH, Rule, Transition
 from alerts.states import States, state_key
 from alerts.words import Value
-from twin.batch import Int32s, Int64s, Rows
+from twin.batch import Int32s, Int64s
 from twin.schema import DatasourceSchema
 
 RULE_FAILED = "rule failed"
@@ -27,7 +26,8 @@ class Held(msgspec.Struct, frozen=True):
     """Rules and states of one datasource at a version of theirs.
 
     cell: the shared version by which a worker without rules here notices new ones; owner: the
-    worker whose memory of newest readings holds; removals: how often readings were deleted.
+    worker whose memory of newest readings holds; removals: how often readings were deleted; is_part:
+    whether these are the states of one batch's devices only.
     """
 
     version: int
@@ -36,6 +36,7 @@ class Held(msgspec.Struct, frozen=True):
     rules: list[Rule]
     states: States
     removals: int = 0
+    is_part: bool = False
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -137,13 +138,12 @@ class Suspect(msgspec.Struct, frozen=True):
         return state_key(self.rule.rule_no, self.device_id)
 
 
-def find_suspects(prepared: Prepared, rows: Rows, known: Known) -> list[Suspect]:
+def find_suspects(prepared: Prepared, part: Part) -> list[Suspect]:
     """Return what in a batch may change a state of this datasource."""
     plan, active = prepared.plan, prepared.active
-    rates = read_rates(plan.rates, rows, known) if plan.rates else None
-    found = find_candidates(plan, active, rows, rates)
+    found = find_candidates(plan, active, part.rows, part.rates)
     if plan.compound is not None:
-        found += find_joined(plan, active, rows, known)
+        found += find_joined(plan, active, part.rows, part.known)
     streams = prepared.schema.streams
     return [
         Suspect(

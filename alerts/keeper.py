@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
+import psycopg
 
 from alerts.announce import Announcer
 from alerts.held import Change, Held, Outcome, Prepared, prepare, restated, with_states
 from alerts.judge import Level
+from alerts.loader import Loader
+from alerts.loading import FEW, count_newer, load_newer, load_of_streams
 from alerts.notices import notices
 from alerts.record import (
     LOCK_CLASS,
@@ -25,9 +28,10 @@ from alerts.record import (
     level_name,
     same_rules,
 )
-from alerts.states import States, loaded, merged, no_states, state_key
+from alerts.states import States, no_states
+from twin.batch import Int32s
 from twin.clock import to_datetime
-from twin.db.pool import Connection
+from twin.db.pool import Connection, conninfo
 from twin.db.queries import load
 from twin.errors import NotFound
 from twin.ground import Ground
@@ -36,10 +40,6 @@ from twin.schema import DatasourceSchema
 
 SCHEMA_WAIT_S = 5.0
 """How long a writer waits for a schema that this worker had to forget."""
-LOADED_AT_ONCE = 20_000
-"""States fetched in a step when all of a datasource's are loaded."""
-
-_LEVELS = {"normal": Level.NORMAL, "pending": Level.PENDING, "firing": Level.FIRING}
 
 
 class Keeper:
@@ -56,10 +56,8 @@ class Keeper:
         self._held: dict[int, Held] = {}
         self._prepared: dict[int, Prepared] = {}
         self._adopting = threading.Lock()
-
-    def held(self, no: int) -> Held | None:
-        """Return what is held of a datasource."""
-        return self._held.get(no)
+        self._parts: dict[int, Held] = {}
+        self._loader = Loader(self._load)
 
     def wants(self, no: int) -> bool:
         """Return whether a datasource has rules, or may have got some since this worker looked."""
@@ -89,24 +87,40 @@ class Keeper:
             found[no] = schema
         return found
 
-    def lock(self, conn: Connection, nos: Sequence[int]) -> None:
-        """Lock datasources, in ascending order, until the commit; reload what moved.
+    def lock(
+        self, conn: Connection, nos: Sequence[int], streams: Int32s | None = None
+    ) -> dict[int, Held]:
+        """Lock datasources, in ascending order, until the commit; return what they stand at.
 
-        Before any write of alerts, so all that is loaded is committed.
+        Before any write of alerts, so all that is loaded is committed. Of a datasource with many
+        states that are not held yet only those of `streams` are read, and without streams it is left
+        out, while a thread loads them all.
         """
         conn.execute(self._sql["lock_datasources"], {"lock_class": LOCK_CLASS, "nos": list(nos)})
         cells = {no: self._cell(no) for no in nos}
         found = conn.execute(self._sql["versions"], {"nos": list(nos)}).fetchall()
+        standing = {}
         for no, version, owner, removals in found:
             held = self._held.get(no)
             if held is None or held.version != version:
+                since = -1 if held is None else held.version
+                if count_newer(conn, no, since) > FEW:
+                    self._loader.begin(no)
+                    if streams is None:
+                        continue
+                    part = self._part(conn, no, version, streams)
+                    now = {"owner": owner, "removals": removals}
+                    standing[no] = msgspec.structs.replace(part, **now)
+                    continue
                 held = self._reloaded(conn, held, no, version, cells[no])
             now = {"cell": cells[no], "owner": owner, "removals": removals}
-            self._adopt(no, msgspec.structs.replace(held, **now))
+            standing[no] = msgspec.structs.replace(held, **now)
+            self._adopt(no, standing[no])
+        return standing
 
-    def prepared(self, schema: DatasourceSchema) -> Prepared:
-        """Return the rules and states of a locked datasource, laid out for its schema."""
-        held = self._held[schema.no]
+    def prepared(self, schema: DatasourceSchema, held: Held | None = None) -> Prepared:
+        """Return rules and states, those last adopted unless given, laid out for a schema."""
+        held = held or self._held[schema.no]
         prepared = self._prepared.get(schema.no)
         if prepared is None or not prepared.still_fits(held, schema):
             prepared = prepare(held, schema)
@@ -140,7 +154,7 @@ class Keeper:
     ) -> Callable[[], None]:
         """Write what batches caused, by datasource; return what to do once that is committed.
 
-        judged: by what they were judged, where that is not what is held.
+        judged: by what they were judged.
         """
         step = {"nos": sorted(outcomes), "step": STATES_STEP}
         versions: dict[int, int] = dict(conn.execute(self._sql["bump_versions"], step).fetchall())
@@ -152,18 +166,23 @@ class Keeper:
         for query, parameters in history(transitions) + notices(transitions, self._external_url):
             conn.execute(query, parameters)
         held = {
-            no: with_states(judged.get(no, self._held[no]), versions[no], outcome.changes)
+            no: with_states(judged[no], versions[no], outcome.changes)
             for no, outcome in outcomes.items()
+            if not judged[no].is_part
         }
         failures = sum(change.error is not None for _, change in changes)
-        return partial(self._committed, held, transitions, failures)
+        return partial(self._committed, held, sorted(outcomes), transitions, failures)
 
     def take_over(self, conn: Connection, no: int, owner: int) -> None:
         """Say that this worker's memory of newest readings holds from this commit on."""
         conn.execute(self._sql["take_over"], {"no": no, "owner": owner})
 
     def _committed(
-        self, held: Mapping[int, Held], transitions: Sequence[Transition], failures: int
+        self,
+        held: Mapping[int, Held],
+        nos: Sequence[int],
+        transitions: Sequence[Transition],
+        failures: int,
     ) -> None:
         """Adopt what was committed, and tell."""
         with self._adopting:
@@ -173,7 +192,7 @@ class Keeper:
         for transition in transitions:
             ALERT_TRANSITIONS.labels(level_name(transition.level)).inc()
         ALERT_RULE_FAILURES.inc(failures)
-        self._announcer.moved(held)
+        self._announcer.moved(nos)
         if transitions:
             self._wake()
 
@@ -191,12 +210,7 @@ class Keeper:
         if held is not None and same_rules(held.version, version):
             states = self._newer_states(conn, held, held.rules, [])
             return Held(version, cell, None, held.rules, states)
-        rows = conn.execute(self._sql["rules"], {"nos": [no]}).fetchall()
-        rules = [Rule.from_row(row) for row in rows]
-        unread = {rule.rule_no: rule.fault for rule in rules if rule.fault}
-        if unread:
-            ALERT_RULE_FAILURES.inc(self._disable(conn, unread))
-            rules = [rule for rule in rules if not rule.fault]
+        rules = self._rules(conn, no)
         if held is None:
             held = Held(-1, cell, None, [], no_states())
         had = {rule.rule_no: rule.revision for rule in held.rules}
@@ -205,38 +219,45 @@ class Keeper:
         known = msgspec.structs.replace(held, states=held.states.kept(same))
         return Held(version, cell, None, rules, self._newer_states(conn, known, rules, anew))
 
+    def _rules(self, conn: Connection, no: int) -> list[Rule]:
+        """Return the rules that can be read; the others are disabled."""
+        rows = conn.execute(self._sql["rules"], {"nos": [no]}).fetchall()
+        rules = [Rule.from_row(row) for row in rows]
+        if unread := {rule.rule_no: rule.fault for rule in rules if rule.fault}:
+            ALERT_RULE_FAILURES.inc(self._disable(conn, unread))
+        return [rule for rule in rules if not rule.fault]
+
     def _newer_states(
         self, conn: Connection, held: Held, rules: Sequence[Rule], anew: Sequence[Rule]
     ) -> States:
         """Return the states held, with those written since, and all of the rules `anew`."""
         if not rules:
             return no_states()
-        no = rules[0].datasource_no
-        by_no = {rule.rule_no: rule for rule in rules}
-        values = {"no": no, "since": held.version, "anew": [rule.rule_no for rule in anew]}
-        table = held.states.table()
-        with conn.cursor(name="alert_states") as cursor:
-            cursor.execute(self._sql["states"], values)
-            while rows := cursor.fetchmany(LOADED_AT_ONCE):
-                fresh = loaded([_loaded(by_no[row[0]], row) for row in rows if row[0] in by_no])
-                table = merged(table, fresh)
-        return States(table, {})
+        newer = load_newer(conn, rules[0].datasource_no, held.version, rules, anew)
+        return held.states.with_newer(newer)
 
+    def _part(self, conn: Connection, no: int, version: int, streams: Int32s) -> Held:
+        """Return a datasource's rules and the states of some streams' devices."""
+        last = self._parts.get(no)
+        same = last is not None and same_rules(last.version, version)
+        rules = last.rules if last is not None and same else self._rules(conn, no)
+        states = States(load_of_streams(conn, no, rules, streams), {})
+        self._parts[no] = part = Held(version, 0, None, rules, states, is_part=True)
+        return part
 
-def _loaded(rule: Rule, row: Sequence[object]) -> tuple[object, ...]:
-    """Return a row of the query `states` as one of a states' table."""
-    _, device_id, state, failed, severity, since_us, last_us, value = row
-    level = Level.DISABLED if failed else _LEVELS[str(state)]
-    rank = rule.rank(None if severity is None else str(severity))
-    shown = float("nan") if value is None else value
-    return (
-        state_key(rule.rule_no, int(str(device_id))),
-        int(level),
-        rank,
-        since_us,
-        last_us,
-        shown,
-    )
+    def _load(self, no: int) -> None:
+        """Load all of a datasource's rules and states, beside its batches."""
+        info = conninfo(self._ground.database_url, application="twinfeed alert states")
+        with psycopg.connect(info, autocommit=True) as conn:
+            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            cell = self._cell(no)
+            with conn.transaction():
+                rows = conn.execute(self._sql["versions"], {"nos": [no]}).fetchall()
+                held = self._reloaded(conn, None, no, int(rows[0][1]), cell)
+        with self._adopting:
+            if no not in self._held or self._held[no].version < held.version:
+                self._held[no] = held
+        self._parts.pop(no, None)
 
 
 def _columns(

@@ -111,6 +111,11 @@ class Plan(msgspec.Struct, frozen=True):
     quiet: Lane
     silence_us: Int64s
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether a rule rests on readings before the batch."""
+        return bool(self.rates) or (self.compound is not None and bool(self.compound.lane))
+
 
 class Schema(msgspec.Struct, frozen=True):
     """What the plan needs to know of a datasource.

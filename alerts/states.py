@@ -27,7 +27,6 @@ _TABLE = np.dtype(
     ]
 )
 Table = npt.NDArray[np.void]
-Row = Sequence[object]
 
 
 def state_key(rule_no: int, device_id: int) -> int:
@@ -67,6 +66,19 @@ class States(msgspec.Struct, frozen=True):
             return States(self.base, recent)
         return States(merged(self.base, table_of(recent)), {})
 
+    def since(self, older: "States") -> set[int] | None:
+        """Return the devices whose states differ from older ones, None if that is not known."""
+        if self.base is not older.base:
+            return None
+        new = {key for key, state in self.recent.items() if older.recent.get(key) is not state}
+        return {key & 0xFFFFFFFF for key in new | (older.recent.keys() - self.recent.keys())}
+
+    def with_newer(self, table: Table) -> "States":
+        """Return these states with those of a table put in their places."""
+        if len(table) <= MAX_RECENT - len(self.recent) and len(self.base):
+            return States(self.base, {**self.recent, **{int(r["key"]): _state(r) for r in table}})
+        return States(merged(self.table(), table), {})
+
     def kept(self, rule_nos: Sequence[int]) -> "States":
         """Return the states of some rules only."""
         table = self.table()
@@ -87,7 +99,12 @@ class States(msgspec.Struct, frozen=True):
 
 def no_states() -> States:
     """Return the states of rules that never left normal."""
-    return States(np.zeros(0, _TABLE), {})
+    return States(empty_table(), {})
+
+
+def empty_table(count: int = 0) -> Table:
+    """Return a table of normal states."""
+    return np.zeros(count, _TABLE)
 
 
 def table_of(states: Mapping[int, State]) -> Table:
@@ -104,12 +121,6 @@ def merged(base: Table, newer: Table) -> Table:
     joined = np.concatenate([newer, base])
     _, first = np.unique(joined["key"], return_index=True)
     return joined[first]
-
-
-def loaded(rows: Sequence[Row]) -> Table:
-    """Return a table of rows (key, level, rank, since, last, value), in any order."""
-    table = np.array([tuple(row) for row in rows], _TABLE)
-    return table[np.argsort(table["key"], kind="stable")]
 
 
 def _state(row: np.void) -> State:

@@ -50,9 +50,7 @@ def assemble(blocks: Sequence[Block]) -> Batch:
 
 def select(batch: Batch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Batch:
     """Return the rows of a batch for which bool[n] holds."""
-    rows = batch.rows
-    picked = Rows(rows.stream_id[mask], rows.ts_us[mask], rows.values[mask])
-    return Batch(picked, batch.owner[mask])
+    return Batch(batch.rows.take(mask), batch.owner[mask])
 
 
 def _owners(blocks: Sequence[Block]) -> Int64s:

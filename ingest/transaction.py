@@ -5,7 +5,8 @@ order is rollup mark, rows, hooks, log: locks are taken in the same order by eve
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from ingest.assemble import Batch, select
 from ingest.frame import encode, used_columns
 from ingest.newest import Newest, newest_of
 from twin import metrics, rollups
-from twin.batch import PAGE_SLOTS, BatchHook, Foreseen, Rows
+from twin.batch import PAGE_SLOTS, BatchHook, Ending, Foreseen, Rows
 from twin.clock import to_datetime
 from twin.db.capabilities import Capabilities
 from twin.db.pool import Connection
@@ -30,7 +31,7 @@ rows took 1.0 ms instead of 1.9 ms."""
 
 MOVED = "TW001"
 """The SQLSTATE of `stand`: what a hook foresaw no longer stands."""
-NOTHING = Foreseen(0, [], [])
+NOTHING = Foreseen(0, [], [], [], [], None)
 
 _SQL = load("ingest", "writer")
 
@@ -103,18 +104,20 @@ def commit_batch(
         except psycopg.DatabaseError as exc:
             if exc.sqlstate != MOVED:
                 raise
-    with conn.transaction():
+        foreseen = [one if one is NOTHING else None for one in foreseen]
+    else:
+        foreseen = [_lasting(one) for one in foreseen]
+    endings: list[Ending] = []
+    with _undoing(endings), conn.transaction():
         mark_us = rollups.begin(conn)
         new_readings = _store(conn, batch, merged, merging)
         rollups.mark_dirty(conn, rows.stream_id, rows.ts_us, mark_us)
-        after = [
-            done
-            for hook, seen in zip(hooks, foreseen, strict=True)
-            if not _stands(conn, seen)
-            and (done := _run_hook(conn, hook, rows, datasource_nos, on_hook_error)) is not None
-        ]
+        for hook, seen in zip(hooks, foreseen, strict=True):
+            if not _stands(conn, seen):
+                ending = _run_hook(conn, hook, rows, datasource_nos, on_hook_error)
+                endings += [ending] if ending is not None else []
         _log(conn, batch, slots, new_readings)
-    return Outcome(len(rows), sum(new_readings.values()), after)
+    return Outcome(len(rows), sum(new_readings.values()), [e.committed for e in endings])
 
 
 def copy_rows(conn: Connection, table: str, rows: Rows, columns: list[int]) -> None:
@@ -170,6 +173,25 @@ def _foresee(
         return None
 
 
+def _lasting(foreseen: Foreseen | None) -> Foreseen | None:
+    """Return what was foreseen if it may be held as long as a large batch takes, else give it up."""
+    if foreseen is None or foreseen.ending is None:
+        return foreseen
+    foreseen.ending.undone()
+    return None
+
+
+@contextmanager
+def _undoing(endings: list[Ending]) -> Iterator[None]:
+    """Tell all that a transaction is undone, if it is."""
+    try:
+        yield
+    except BaseException:
+        for ending in endings:
+            ending.undone()
+        raise
+
+
 def _stands(conn: Connection, foreseen: Foreseen | None) -> bool:
     """Return whether a hook has nothing to do in this transaction."""
     if foreseen is None or not foreseen.nos:
@@ -185,7 +207,8 @@ def _stands(conn: Connection, foreseen: Foreseen | None) -> bool:
 
 
 def _standing(foreseen: Foreseen) -> list[Any]:
-    return [foreseen.lock_class, foreseen.nos, foreseen.versions]
+    of = foreseen
+    return [of.lock_class, of.nos, of.versions, of.owners, of.removals]
 
 
 def _run_hook(
@@ -194,7 +217,7 @@ def _run_hook(
     rows: Rows,
     datasource_nos: Sequence[int],
     on_error: Callable[[Exception], None],
-) -> Callable[[], None] | None:
+) -> Ending | None:
     wanted = [no for no in datasource_nos if hook.wants(no)]
     if not wanted:
         return None
@@ -217,26 +240,28 @@ def _store_few(
     columns = [arrays.floats(rows.values[:, c]) if c in used else None for c in range(PAGE_SLOTS)]
     entries = _entries(batch, slots, _count(batch))
     nos, counts, firsts, lasts, held, newest = zip(*entries, strict=True)
-    conn.execute(
-        _SQL["store_few_if"] if foreseen else _SQL["store_few"],
-        [
-            arrays.int4s(rows.stream_id),
-            arrays.timestamps(rows.ts_us),
-            *columns,
-            arrays.int4s(np.array(nos, dtype=np.int32)),
-            arrays.int8s(np.array(counts, dtype=np.int64)),
-            arrays.timestamps(np.array(firsts, dtype=np.int64)),
-            arrays.timestamps(np.array(lasts, dtype=np.int64)),
-            ["{" + ",".join(map(str, one)) + "}" for one in held],
-            arrays.timestamps(np.array([n.ts_us for n in newest], dtype=np.int64)),
-            arrays.int4s(np.array([n.stream for n in newest], dtype=np.int32)),
-            arrays.timestamps(np.array([n.second_ts_us for n in newest], dtype=np.int64)),
-            arrays.int4s(np.array([n.second_stream for n in newest], dtype=np.int32)),
-            *(value for one in foreseen for value in _standing(one)),
-        ],
-        prepare=True,
-    )
-    return Outcome(len(rows), sum(counts), [])
+    endings = [one.ending for one in foreseen if one.ending is not None]
+    with _undoing(endings):
+        conn.execute(
+            _SQL["store_few_if"] if foreseen else _SQL["store_few"],
+            [
+                arrays.int4s(rows.stream_id),
+                arrays.timestamps(rows.ts_us),
+                *columns,
+                arrays.int4s(np.array(nos, dtype=np.int32)),
+                arrays.int8s(np.array(counts, dtype=np.int64)),
+                arrays.timestamps(np.array(firsts, dtype=np.int64)),
+                arrays.timestamps(np.array(lasts, dtype=np.int64)),
+                ["{" + ",".join(map(str, one)) + "}" for one in held],
+                arrays.timestamps(np.array([n.ts_us for n in newest], dtype=np.int64)),
+                arrays.int4s(np.array([n.stream for n in newest], dtype=np.int32)),
+                arrays.timestamps(np.array([n.second_ts_us for n in newest], dtype=np.int64)),
+                arrays.int4s(np.array([n.second_stream for n in newest], dtype=np.int32)),
+                *(value for one in foreseen for value in _standing(one)),
+            ],
+            prepare=True,
+        )
+    return Outcome(len(rows), sum(counts), [ending.committed for ending in endings])
 
 
 def _log(

@@ -31,13 +31,34 @@ class Rows(msgspec.Struct, frozen=True):
         """Return the number of rows."""
         return len(self.stream_id)
 
+    def take(self, mask: npt.NDArray[np.bool_]) -> "Rows":
+        """Return the rows for which bool[n] holds."""
+        return Rows(self.stream_id[mask], self.ts_us[mask], self.values[mask])
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What to call, in the same thread, once a transaction has committed, or is undone.
+
+    Exactly one of the two is called.
+    """
+
+    committed: Callable[[], None]
+    undone: Callable[[], None]
+
 
 class Foreseen(msgspec.Struct, frozen=True):
-    """Versions of datasources (ascending) at which a batch causes nothing, and their locks' class."""
+    """Versions of datasources (ascending) at which a batch causes nothing, and their locks' class.
+
+    owners, removals: what else must stand of a datasource, None where nothing else must; ending: what
+    others of the process wait for meanwhile, if they do.
+    """
 
     lock_class: int
     nos: list[int]
     versions: list[int]
+    owners: list[int | None]
+    removals: list[int | None]
+    ending: Ending | None
 
 
 class BatchHook(Protocol):
@@ -53,12 +74,9 @@ class BatchHook(Protocol):
         out. `datasource_nos` as for it.
         """
 
-    def apply(
-        self, conn: Connection, rows: Rows, datasource_nos: Sequence[int]
-    ) -> Callable[[], None] | None:
+    def apply(self, conn: Connection, rows: Rows, datasource_nos: Sequence[int]) -> Ending | None:
         """Act inside the readings' transaction, after the COPY, in a writer's thread.
 
-        `rows` are all of the batch; `datasource_nos` (ascending) those that were wanted. Returns what
-        to call in the same thread once committed. It runs inside a savepoint: an exception undoes
-        its own work, is counted, and never costs a reading.
+        `rows` are all of the batch; `datasource_nos` (ascending) those that were wanted. It runs
+        inside a savepoint: an exception undoes its own work, is counted, and never costs a reading.
         """

@@ -41,7 +41,7 @@ SELECT store_few(%s, %s,
 SELECT store_few(%s, %s,
                  %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
                  %s, %s, %s, %s, %s::text[], %s, %s, %s, %s),
-       stand(%s, %s, %s)
+       stand(%s, %s, %s, %s, %s)
 
 -- name: stand
-SELECT stand(%s, %s, %s)
+SELECT stand(%s, %s, %s, %s, %s)

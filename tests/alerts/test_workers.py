@@ -57,6 +57,7 @@ def test_two_workers_in_turn_agree_with_the_obvious_evaluator(
 
 async def _compare(database_url: str, courses: list[list[list[Row]]], turns: list[bool]) -> None:
     async with open_plant(database_url) as plant:
+        plant.checks_foresight = True
         await plant.send(("first", 0, {"x": 0.0, "y": 0.0}))
         names = {}
         for no, rule in enumerate(RULES):
@@ -135,5 +136,26 @@ def test_a_rule_that_raises_is_disabled_for_its_device(
             await plant.rules.patch(rule.id, RulePatch(threshold=85.0))
             await plant.send(("b", 5, {"temperature": 90.0}))
             assert (await plant.told())[-1] == ("b", 5, "firing")
+
+    asyncio.run(run())
+
+
+def test_a_calm_rate_is_foreseen_from_memory(database_url: str) -> None:
+    async def run() -> None:
+        async with open_plant(database_url) as plant:
+            plant.checks_foresight = True
+            await plant.add_rule("rate_above", 60)
+            for second in range(4):
+                await plant.send(("a", second, {"temperature": float(second)}))
+            assert (
+                plant.foreseen == 2
+            )  # the first is nobody's memory, the second made it this worker's
+            await plant.send(("a", 5, {"temperature": 90.0}))
+            await plant.send(("a", 6, {"temperature": 90.0}))
+            assert [told[1:] for told in await plant.told()] == [(5, "firing"), (6, "normal")]
+            other = AlertHook(plant.ground, lambda: None)
+            await plant.send(("a", 7, {"temperature": 90.0}), through=other)
+            await plant.send(("a", 8, {"temperature": 180.0}))  # its memory is of 6
+            assert (await plant.told())[-1][1:] == (8, "firing")
 
     asyncio.run(run())

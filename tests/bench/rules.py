@@ -1,8 +1,9 @@
 """Load (g): what alert rules cost. Ingest beside 10,000 rules and without, and a million states.
 
-Two datasources take the same load in turn; one has ten rules for each of its devices: comparisons (one
-of a band, one that waits, one that escalates), none of which fires. The
-states belong to ten rules for every device of a third datasource; one in a hundred is firing. On a busy
+Three datasources take the same load in turn: one without rules, two with ten rules for each device, none
+of which fires. Those of the second are comparisons (one of a band, one that waits, one that escalates);
+of the third two of each ten are a rate and a compound rule, which need the values before. The states
+belong to ten rules for every device of a further datasource; one in a hundred is firing. On a busy
 machine the CPU of server and database a request says more than the throughput.
 """
 
@@ -39,6 +40,8 @@ INSERT = (
 
 Played = tuple[float, float]
 """Answers/s, and ms of CPU of server and database per answer."""
+Specs = list[tuple[str, dict[str, object]]]
+"""Key and spec of each of a device's rules."""
 Send = Callable[[Datasource], Played]
 """Plays a load on a datasource."""
 
@@ -49,13 +52,12 @@ def measure(home: Home, options: Options) -> Tables:
 
 
 def _throughput(home: Home, options: Options) -> Table:
-    without, watched = home.plant_datasource("without rules"), home.plant_datasource("with rules")
-    rules = [(key, device, spec) for device in plant.device_names() for key, spec in device_rules()]
-    add_rules(home, watched, rules)
-    table = Table(
-        f"Ingest beside {len(rules):,} rules",
-        ["", "without rules", "with rules", "share kept", "CPU a request"],
-    )
+    made = [home.plant_datasource(name) for name in ("without", *RULES)]
+    for watched, specs in zip(made[1:], RULES.values(), strict=True):
+        rules = [(key, device, spec) for device in plant.device_names() for key, spec in specs]
+        add_rules(home, watched, rules)
+    columns = [cell for name in RULES for cell in (name, "share kept", "CPU a request")]
+    table = Table("Ingest beside 10,000 rules", ["", "without rules", *columns])
     loads: dict[str, tuple[Send, Send, str]] = {
         "JSON batches": (
             lambda made: _batches(home, made, WARM_BATCHES),
@@ -69,19 +71,18 @@ def _throughput(home: Home, options: Options) -> Table:
         ),
     }
     for name, (warm, send, unit) in loads.items():
-        kept: tuple[list[float], list[float]] = ([], [])
-        cpu_ms: tuple[list[float], list[float]] = ([], [])
-        warm(without), warm(watched)
-        for _ in range(options.rounds):
-            for at, made in enumerate((without, watched)):
-                rate, used_ms = send(made)
-                kept[at].append(rate)
-                cpu_ms[at].append(used_ms)
-        ratio = Ratio(kept[1], kept[0])
+        for one in made:
+            warm(one)
+        played = [[send(one) for one in made] for _ in range(options.rounds)]
         factor = plant.BATCH_VALUES if unit == "values/s" else 1
-        shown = [f"{median(k) * factor:,.0f}" for k in kept]
-        table.add(f"{name}, {unit}", *shown, str(ratio), f"x {Ratio(cpu_ms[1], cpu_ms[0])}")
-        table.notes.append(f"{name}: {ratio.against(GOAL)}.")
+        kept = [[of[at][0] * factor for of in played] for at in range(len(made))]
+        cpu_ms = [[of[at][1] for of in played] for at in range(len(made))]
+        cells = [f"{median(kept[0]):,.0f}"]
+        for at, rules_name in enumerate(RULES, 1):
+            ratio = Ratio(kept[at], kept[0])
+            cells += [f"{median(kept[at]):,.0f}", str(ratio), f"x {Ratio(cpu_ms[at], cpu_ms[0])}"]
+            table.notes.append(f"{name}, {rules_name}: {ratio.against(GOAL)}.")
+        table.add(f"{name}, {unit}", *cells)
     table.notes.append(
         f"{options.rounds} alternating rounds, medians; {plant.DEVICES:,} devices x "
         f"{len(plant.KEYS)} keys, ten rules each. No rule fires."
@@ -89,24 +90,29 @@ def _throughput(home: Home, options: Options) -> Table:
     return table
 
 
-def device_rules() -> list[tuple[str, dict[str, object]]]:
-    """Return the keys and specs of a device's ten rules."""
+def _comparisons() -> Specs:
+    """Return the keys and specs of a device's ten comparisons."""
     above: dict[str, object] = {
         "condition": "greater_than",
         "threshold": HIGH,
         "severity": "warning",
     }
-    made = [(key, above) for key in plant.KEYS[:7]]
-    made.append(
-        (
-            plant.KEYS[7],
-            above | {"condition": "outside", "threshold": -HIGH, "threshold_high": HIGH},
-        )
-    )
-    made.append((plant.KEYS[8], above | {"for_seconds": 60}))
+    band = {"condition": "outside", "threshold": -HIGH, "threshold_high": HIGH}
     steps = [{"severity": "critical", "threshold": 2 * HIGH}]
-    made.append((plant.KEYS[9], above | {"escalation": steps}))
-    return made
+    more = {7: band, 8: {"for_seconds": 60}, 9: {"escalation": steps}}
+    return [(key, above | more.get(at, {})) for at, key in enumerate(plant.KEYS)]
+
+
+def _mixed() -> Specs:
+    """Return the same with a rate and a compound rule in the places of two."""
+    specs = _comparisons()
+    specs[0] = plant.KEYS[0], {**specs[0][1], "condition": "rate_above"}
+    parts = [{"key": k, "condition": "greater_than", "threshold": HIGH} for k in plant.KEYS[1:3]]
+    specs[1] = plant.KEYS[1], {"all": parts, "severity": "warning"}
+    return specs
+
+
+RULES: dict[str, Specs] = {"comparisons": _comparisons(), "with rates and compound": _mixed()}
 
 
 def add_rules(

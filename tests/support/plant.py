@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +15,7 @@ from alerts.hook import AlertHook
 from alerts.rules import NewRule
 from alerts.store import RuleStore
 from alerts.views import AlertView, EventView
-from twin.batch import PAGE_SLOTS, Rows
+from twin.batch import PAGE_SLOTS, Foreseen, Rows
 from twin.clock import now_us, to_datetime
 from twin.db.migrate import migrate
 from twin.db.partitions import Partitions
@@ -46,6 +46,9 @@ class Plant:
         self.principal = principal
         self.schema = schema
         self.woken = 0
+        self.checks_foresight = False
+        """Whether to compare what each batch does with what the hook foresees; not beside others."""
+        self.foreseen = 0
         self.hook = AlertHook(ground, self._wake)
         self.rules = RuleStore(ground, principal)
         self.start_us = now_us() // 1_000_000 * 1_000_000 - 3_600_000_000
@@ -106,16 +109,33 @@ class Plant:
         with psycopg.connect(conninfo(self.url), autocommit=True) as conn:
             if not self.ground.capabilities.hypertables:
                 Partitions(5000).ensure(conn, rows.ts_us)
-            after = None
-            with conn.transaction():
-                with conn.cursor() as cursor:
-                    cursor.executemany(INSERT_ROW, [_row(rows, i) for i in range(len(rows))])
-                if nos:
-                    with conn.transaction():
-                        after = hook.apply(conn, rows, nos)
-                before_commit(conn)
-            if after is not None:
-                after()
+            ending = None
+            foreseen = hook.foresee(rows, nos) if nos and self.checks_foresight else None
+            if foreseen is not None and foreseen.ending is not None:
+                foreseen.ending.undone()
+            try:
+                with conn.transaction():
+                    with conn.cursor() as cursor:
+                        cursor.executemany(INSERT_ROW, [_row(rows, i) for i in range(len(rows))])
+                    stands = foreseen is not None and _stands(conn, foreseen)
+                    if nos:
+                        with conn.transaction():
+                            ending = hook.apply(conn, rows, nos)
+                    if stands and foreseen is not None:
+                        assert foreseen.versions == [self._version(conn)]
+                        self.foreseen += 1
+                    before_commit(conn)
+            except BaseException:
+                if ending is not None:
+                    ending.undone()
+                raise
+            if ending is not None:
+                ending.committed()
+
+    def _version(self, conn: Connection) -> int:
+        query = "SELECT version FROM alert_versions WHERE datasource_no = %s"
+        row = conn.execute(query, [self.schema.no]).fetchone()
+        return 0 if row is None else int(row[0])
 
     def seconds(self, event: EventView) -> float:
         """Return an event's time in seconds after the plant's start."""
@@ -134,6 +154,17 @@ class Plant:
         """Run any query."""
         async with self.ground.pool.everyone() as conn:
             return await (await conn.execute(query.encode(), values)).fetchall()
+
+
+def _stands(conn: Connection, foreseen: Foreseen) -> bool:
+    """Return whether what was foreseen stands, as the transaction of a small batch asks."""
+    of, stands = foreseen, False
+    values = [of.lock_class, of.nos, of.versions, of.owners, of.removals]
+    with suppress(psycopg.DatabaseError), conn.transaction():
+        conn.execute("SELECT stand(%s, %s, %s, %s, %s)", values)
+        stands = True
+        raise psycopg.Rollback  # frees its locks
+    return stands
 
 
 def _row(rows: Rows, i: int) -> list[Any]:
