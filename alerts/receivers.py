@@ -26,6 +26,8 @@ MIN_REPEAT_S = 1.0
 MAX_REPEAT_S = 30 * 86_400.0
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_USERNAME = re.compile(r"[^\x00-\x20\x7f:]{1,200}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 _RESERVED = (
     "content-type",
@@ -90,11 +92,21 @@ def _check_target(new: NewWebhook, can_mail: bool) -> list[ItemError]:
 def _check_signing(new: NewWebhook) -> list[ItemError]:
     errors = []
     if new.secret is not None:
-        if new.type in TYPES and new.type != "webhook":
-            errors.append(_error("secret", "secret belongs to the type webhook only."))
+        if new.type == "email":
+            errors.append(_error("secret", "secret does not belong to the type email."))
         elif not MIN_SECRET <= len(new.secret) <= MAX_SECRET or "\x00" in new.secret:
             message = f"secret must be {MIN_SECRET} to {MAX_SECRET} characters of text."
             errors.append(_error("secret", message))
+        elif new.type == "alertmanager" and not (new.username or _TOKEN.fullmatch(new.secret)):
+            message = "secret is sent as a bearer token here: visible ASCII characters only."
+            errors.append(_error("secret", message))
+    if new.username is not None:
+        if new.type != "alertmanager":
+            message = "username belongs to the type alertmanager only."
+            errors.append(_error("username", message))
+        elif not _USERNAME.fullmatch(new.username):
+            message = "username must be 1 to 200 visible characters without a colon."
+            errors.append(_error("username", message))
     if new.signature not in SIGNATURES:
         errors.append(_error("signature", f"signature must be one of {', '.join(SIGNATURES)}."))
     header = new.timestamp_header

@@ -1,5 +1,6 @@
-"""How a receiver can tell that a delivery is ours and not an old one sent again."""
+"""How a receiver can tell that a delivery is ours and not an old one sent again, or who calls."""
 
+import base64
 import hashlib
 import hmac
 
@@ -17,6 +18,13 @@ def signature(secret: str, timestamp: str | None, body: bytes) -> str:
     return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
+def authorization(username: str | None, secret: str) -> str:
+    """Return an Authorization header: Basic (RFC 7617), or without a username Bearer (RFC 6750)."""
+    if username is None:
+        return f"Bearer {secret}"
+    return "Basic " + base64.b64encode(f"{username}:{secret}".encode()).decode()
+
+
 def headers(delivery_id: str, target: Target, now_us: int, body: bytes) -> dict[str, str]:
     """Return the headers of a delivery; the timestamp is in Unix seconds, of this attempt.
 
@@ -24,6 +32,8 @@ def headers(delivery_id: str, target: Target, now_us: int, body: bytes) -> dict[
     in a header of the receiver's choice.
     """
     found = {"Content-Type": "application/json", "User-Agent": "twinfeed", DELIVERY: delivery_id}
+    if target.type == "alertmanager" and (target.secret or target.username):
+        return found | {"Authorization": authorization(target.username, target.secret or "")}
     if target.secret is None:
         return found
     timestamp = str(now_us // 1_000_000)

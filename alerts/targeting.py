@@ -22,6 +22,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     url: str | None
     secret: str | None
+    username: str | None
     signature: str
     timestamp_header: str | None
     recipients: list[str] | None

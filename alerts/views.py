@@ -64,7 +64,8 @@ class AlertView(msgspec.Struct, kw_only=True):
 class EventView(msgspec.Struct, kw_only=True):
     """One transition of the history; `ts` is the causing reading's time.
 
-    `duration_seconds` is how long the reached state lasted, null while it does.
+    `duration_seconds` is how long the reached state lasted, null while it does; `silenced`: whether a
+    silence covered it when it happened.
     """
 
     id: int
@@ -83,6 +84,7 @@ class EventView(msgspec.Struct, kw_only=True):
     duration_seconds: float | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    silenced: bool
     created_at: datetime
 
 
@@ -136,6 +138,7 @@ class NewWebhook(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     url: str | None = None
     recipients: list[str] | None = None
     secret: str | None = None
+    username: str | None = None
     signature: str = "twinfeed"
     timestamp_header: str | None = None
     group_by: list[str] | None = None
@@ -150,6 +153,7 @@ class WebhookPatch(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     url: str | UnsetType | None = UNSET
     recipients: list[str] | UnsetType | None = UNSET
     secret: str | UnsetType | None = UNSET
+    username: str | UnsetType | None = UNSET
     signature: str | UnsetType = UNSET
     timestamp_header: str | UnsetType | None = UNSET
     group_by: list[str] | UnsetType | None = UNSET
@@ -174,6 +178,7 @@ class WebhookView(msgspec.Struct, kw_only=True):
     url: str | None
     recipients: list[str] | None
     has_secret: bool
+    username: str | None
     signature: str
     timestamp_header: str | None
     group_by: list[str] | None

@@ -133,9 +133,10 @@ ON CONFLICT (datasource_no) DO UPDATE SET owner = excluded.owner
 
 -- name: insert_events
 INSERT INTO alert_events (org_id, environment, rule_id, rule_name, datasource_no, device, key,
-                          from_state, to_state, severity, from_severity, ts, value, reason)
+                          from_state, to_state, severity, from_severity, ts, value, reason, silenced)
 SELECT org_id, environment, rule_id, rule_name, datasource_no, device, key,
-       from_state, to_state, severity, from_severity, ts, value, reason
+       from_state, to_state, severity, from_severity, ts, value, reason,
+       is_silenced(org_id, environment, rule_id, datasource_no, device, now())
 FROM unnest(%(orgs)s::int[], %(environments)s::text[], %(rule_ids)s::uuid[], %(names)s::text[],
             %(datasources)s::int[], %(devices)s::text[], %(keys)s::text[], %(before)s::text[],
             %(after)s::text[], %(severities)s::text[], %(before_severities)s::text[],

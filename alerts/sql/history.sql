@@ -5,7 +5,7 @@ SELECT e.event_id, e.rule_id, e.rule_name, e.datasource_no, d.id, e.device, e.ke
        extract(epoch FROM (SELECT n.ts FROM alert_events n
                            WHERE n.rule_id = e.rule_id AND n.device = e.device AND n.event_id > e.event_id
                            ORDER BY n.event_id LIMIT 1) - e.ts)::float8,
-       e.acknowledged_at, e.acknowledged_by, e.created_at
+       e.acknowledged_at, e.acknowledged_by, e.silenced, e.created_at
 FROM alert_events e JOIN datasources d USING (datasource_no)
 WHERE e.org_id = %(org_id)s AND e.environment = %(environment)s
   AND (%(before)s::bigint IS NULL OR e.event_id < %(before)s)

@@ -106,7 +106,8 @@ CROSS JOIN LATERAL (
 ) AS n
 
 -- name: targets
-SELECT webhook_id::text, name, type, url, sealed_secret, signature, timestamp_header, recipients, group_by, repeat_s
+SELECT webhook_id::text, name, type, url, sealed_secret, username, signature,
+       timestamp_header, recipients, group_by, repeat_s
 FROM webhooks WHERE webhook_id = ANY(%s::uuid[])
 
 -- name: make_deliveries

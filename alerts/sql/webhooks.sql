@@ -1,28 +1,28 @@
 -- name: insert_webhook
 -- A webhook, unless the organisation has as many as it may.
 INSERT INTO webhooks (webhook_id, org_id, environment, name, type, url, recipients, sealed_secret,
-                      signature, timestamp_header, group_by, group_wait_s, repeat_s)
+                      username, signature, timestamp_header, group_by, group_wait_s, repeat_s)
 SELECT %(id)s, %(org_id)s, %(environment)s, %(name)s, %(type)s, %(url)s, %(recipients)s::text[], %(secret)s,
-       %(signature)s, %(timestamp_header)s, %(group_by)s::text[], %(group_wait_seconds)s, %(repeat_seconds)s
+       %(username)s, %(signature)s, %(timestamp_header)s, %(group_by)s::text[], %(group_wait_seconds)s, %(repeat_seconds)s
 WHERE (SELECT count(*) FROM webhooks
        WHERE org_id = %(org_id)s AND environment = %(environment)s) < %(most)s
-RETURNING webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, signature, timestamp_header, group_by,
-       group_wait_s, repeat_s, failures, open_until, created_at, updated_at
+RETURNING webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, username, signature, timestamp_header,
+       group_by, group_wait_s, repeat_s, failures, open_until, created_at, updated_at
 
 -- name: get_webhook
-SELECT webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, signature, timestamp_header, group_by,
-       group_wait_s, repeat_s, failures, open_until, created_at, updated_at FROM webhooks
+SELECT webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, username, signature, timestamp_header,
+       group_by, group_wait_s, repeat_s, failures, open_until, created_at, updated_at FROM webhooks
 WHERE org_id = %(org_id)s AND environment = %(environment)s AND webhook_id = %(id)s
 
 -- name: lock_webhook
 -- Without its secret, which a change leaves as it is.
-SELECT name, type, url, recipients, NULL, signature, timestamp_header, group_by, group_wait_s, repeat_s
+SELECT name, type, url, recipients, NULL, username, signature, timestamp_header, group_by, group_wait_s, repeat_s
 FROM webhooks WHERE org_id = %(org_id)s AND environment = %(environment)s AND webhook_id = %(id)s
 FOR NO KEY UPDATE
 
 -- name: list_webhooks
-SELECT webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, signature, timestamp_header, group_by,
-       group_wait_s, repeat_s, failures, open_until, created_at, updated_at FROM webhooks
+SELECT webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, username, signature, timestamp_header,
+       group_by, group_wait_s, repeat_s, failures, open_until, created_at, updated_at FROM webhooks
 WHERE org_id = %(org_id)s AND environment = %(environment)s
 ORDER BY created_at, webhook_id LIMIT %(limit)s OFFSET %(offset)s
 
@@ -34,12 +34,12 @@ SELECT count(*) FROM webhooks WHERE org_id = %(org_id)s AND environment = %(envi
 UPDATE webhooks
 SET name = %(name)s, url = %(url)s, recipients = %(recipients)s::text[],
     sealed_secret = CASE WHEN %(new_secret)s THEN %(secret)s ELSE sealed_secret END,
-    signature = %(signature)s, timestamp_header = %(timestamp_header)s, group_by = %(group_by)s::text[],
-    group_wait_s = %(group_wait_seconds)s, repeat_s = %(repeat_seconds)s, failures = 0, open_until = NULL,
+    username = %(username)s, signature = %(signature)s, timestamp_header = %(timestamp_header)s,
+    group_by = %(group_by)s::text[], group_wait_s = %(group_wait_seconds)s, repeat_s = %(repeat_seconds)s, failures = 0, open_until = NULL,
     updated_at = now()
 WHERE webhook_id = %(id)s
-RETURNING webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, signature, timestamp_header, group_by,
-       group_wait_s, repeat_s, failures, open_until, created_at, updated_at
+RETURNING webhook_id, name, type, url, recipients, sealed_secret IS NOT NULL, username, signature, timestamp_header,
+       group_by, group_wait_s, repeat_s, failures, open_until, created_at, updated_at
 
 -- name: repeat_anew
 -- Alerts that fire already follow a new pace.

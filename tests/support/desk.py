@@ -19,7 +19,7 @@ class Desk:
         self.received: list[tuple[float, dict[str, str], bytes]] = []
         self.changed = threading.Condition()
 
-    def wait(self, count: int, timeout_s: float = 10.0) -> list[Any]:
+    def wait(self, count: int, timeout_s: float = 30.0) -> list[Any]:
         """Return the bodies of what was received once that is `count` deliveries."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.received) >= count, timeout_s), (

@@ -37,6 +37,8 @@ class Receiver:
         self.open_calls = 0
         self.most_open_calls = 0
         self.arrived = asyncio.Event()
+        self.hang_up = asyncio.Event()
+        """Ends every call that hangs, and those that come."""
         self.port = 0
 
     @property
@@ -45,7 +47,7 @@ class Receiver:
 
     async def wait(self, count: int) -> list[Received]:
         """Return what was received once that is `count` requests."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.received) < count:
                 self.arrived.clear()
                 await self.arrived.wait()
@@ -73,7 +75,9 @@ class Receiver:
         if answer == CLOSE_EARLY:
             return False
         if answer == HANG:
-            await asyncio.sleep(30)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(30):
+                    await self.hang_up.wait()
             return False
         if answer == DRIP:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
