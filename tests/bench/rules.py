@@ -7,6 +7,7 @@ belong to ten rules for every device of a further datasource; one in a hundred i
 machine the CPU of server and database a request says more than the throughput.
 """
 
+import time
 from collections.abc import Callable
 from statistics import median
 
@@ -29,6 +30,8 @@ WARM_S = 1.0
 WARM_BATCHES = 8
 DEVICES = 100_000
 BROAD_RULES = 10
+WATCHED_S = 15.0
+PAUSE_S = 0.02
 STATES = DEVICES * BROAD_RULES
 INSERT = (
     "INSERT INTO alert_rules (id, org_id, environment, datasource_no, name, key, device, spec)"
@@ -176,14 +179,11 @@ def _memory(home: Home) -> Table:
     add_rules(home, made, [(key, None, spec) for key in plant.KEYS[:BROAD_RULES]])
     before = home.meter.resident_mib()
     _add_states(home, made)
-    body = {"device": "device-0001", plant.KEYS[0]: 1.0}
-    answers = [made.post(body) for _ in range(3)]
-    assert {answer.status_code for answer in answers} == {200}
-    waits = [answer.elapsed.total_seconds() for answer in answers]
+    waits, other_waits = _waits(made, home.server.datasource("other"))
     after, peak = home.meter.resident_mib(), home.meter.end().peak_mib
     table = Table(
         f"{STATES:,} states of rules for devices",
-        ["server before", "after", "peak", "a state", "first reading", "third", "goal"],
+        ["server before", "after", "peak", "a state", "first reading", "longest", "beside", "goal"],
     )
     table.add(
         f"{before:.0f} MiB",
@@ -191,14 +191,30 @@ def _memory(home: Home) -> Table:
         f"{peak:.0f} MiB",
         f"{(after - before) * 1024 * 1024 / STATES:.0f} B",
         f"{waits[0]:.2f} s",
-        f"{waits[2] * 1000:.1f} ms",
+        f"{max(waits):.2f} s",
+        f"{max(other_waits):.2f} s",
         f"<= {GOAL_MIB} MiB: {'reached' if peak <= GOAL_MIB else 'missed'}",
     )
     table.notes = [
         f"{BROAD_RULES} rules for every one of {DEVICES:,} devices. Before and after: all processes "
-        "of the server, its database left out; peak: the largest of them since its start."
+        "of the server, its database left out; peak: the largest of them since its start. The states "
+        f"are loaded while single readings are sent for {WATCHED_S:.0f} s; beside: to another."
     ]
     return table
+
+
+def _waits(made: Datasource, other: Datasource) -> tuple[list[float], list[float]]:
+    """Return how long readings waited, of the datasource with the states and of another."""
+    body = {"device": "device-0001", plant.KEYS[0]: 1.0}
+    waits: tuple[list[float], list[float]] = ([], [])
+    until = time.monotonic() + WATCHED_S
+    while time.monotonic() < until:
+        for at, one in enumerate((made, other)):
+            answer = one.post(body)
+            assert answer.status_code == 200, answer.text
+            waits[at].append(answer.elapsed.total_seconds())
+        time.sleep(PAUSE_S)
+    return waits
 
 
 def _add_states(home: Home, made: Datasource) -> None:
