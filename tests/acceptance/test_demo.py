@@ -87,7 +87,7 @@ def demo(directory: Path, output: Path) -> Iterator[Demo]:
         process = subprocess.Popen(command, env=env, stdout=file, stderr=file)
     running = Demo(process, f"http://127.0.0.1:{port}", output)
     try:
-        running.wait_for("Ctrl-C stops everything.")
+        running.wait_for("Ctrl-C stops everything.", 120)
         yield running
     finally:
         if process.poll() is None:

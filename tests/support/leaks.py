@@ -25,7 +25,7 @@ def assert_processes_are_clean(pid: int) -> None:
     for each in _family(pid):
         try:
             command = Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
         assert SECRET.search(command) is None, SECRET.sub("<secret>", command)
 
