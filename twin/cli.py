@@ -9,6 +9,7 @@ import click
 
 from twin import __version__, serve
 from twin.argv import hide_secrets
+from twin.backup.command import backup_command, restore_command
 from twin.db.embedded import EmbeddedServerError
 from twin.errors import StartupError
 from twin.exporter.command import export_command
@@ -66,6 +67,8 @@ def migrate_command(**flags: object) -> None:
     click.echo(f"The database is up to date: {found.home}, PostgreSQL {found.server_version}.")
 
 
+cli.add_command(backup_command)
+cli.add_command(restore_command)
 cli.add_command(keys_group)
 cli.add_command(orgs_group)
 

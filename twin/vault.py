@@ -56,13 +56,25 @@ class Vault:
         return self.seal(self.open(sealed))
 
 
+def given_keys(settings: Settings) -> list[str]:
+    """Return the keys of the setting, newest first."""
+    return [key.strip() for key in (settings.secret_key or "").split(",") if key.strip()]
+
+
+def kept_key(settings: Settings, url: str) -> str | None:
+    """Return the key that was made here, if one was. Raises StartupError when it cannot be read."""
+    if settings.database_url:
+        return _key_in_database(url, make=False)
+    return _key_in_file(Path(settings.data_dir) / KEY_FILE, make=False)
+
+
 def secret_keys(settings: Settings, url: str) -> list[str]:
     """Return the keys to seal and open with: the setting's, newest first, then the one made here.
 
     Without the setting a key is made once: in the data directory, readable by its owner alone, for the
     embedded database; else in the database, where all its servers find it. Raises StartupError.
     """
-    given = [key.strip() for key in (settings.secret_key or "").split(",") if key.strip()]
+    given = given_keys(settings)
     if settings.database_url:
         made = _key_in_database(url, make=not given)
         if made and not given:

@@ -17,6 +17,7 @@ from twin.clock import DAY_US, SECOND_US, now_us, to_datetime
 from twin.db.capabilities import Home
 from twin.db.pool import AsyncConnection
 from twin.db.queries import load
+from twin.db.spans import Span, spans
 from twin.ground import Ground
 from twin.jobs import Job, session
 from twin.rollups import HOUR_US, MARK_LOCK, QUARTER_US
@@ -94,7 +95,8 @@ async def refresh(conn: AsyncConnection, home: Home, now_us: int) -> None:
     if row is None or not row[0]:
         return
     await move_writers_mark(conn, now_us)
-    while await close_slice(conn, home):
+    held = await _held(conn, home)
+    while await close_slice(conn, home, held):
         pass
     # Not those that arrive meanwhile: a device that is always late would never let this end.
     (newest,) = await _one(conn, "newest_dirty")
@@ -121,17 +123,45 @@ async def move_writers_mark(conn: AsyncConnection, now_us: int) -> None:
         return
 
 
-async def close_slice(conn: AsyncConnection, home: Home) -> bool:
-    """Aggregate the next slice behind the writers' mark. Returns whether there was one."""
+async def _held(conn: AsyncConnection, home: Home) -> list[Span] | None:
+    """The spans between the marks; None when these are so close that it is not worth looking.
+
+    Looked up after the writers' mark has moved: a span that appears later holds, before that mark, only
+    readings that are recorded as dirty.
+    """
+    readers_us, writers_us = await _marks(conn)
+    if writers_us - readers_us <= DAY_US:
+        return None
+    return await spans(conn, home, readers_us, writers_us)
+
+
+def slice_end(readers_us: int, writers_us: int, held: list[Span] | None) -> tuple[int, bool]:
+    """Return where the next slice ends and whether it can hold readings.
+
+    Where none of the `held` spans is, years go in one step: between a recording of 2013 and today.
+    """
+    end_us = min(writers_us, readers_us + SLICE_US)
+    if held is None or any(span.from_us < end_us and span.to_us > readers_us for span in held):
+        return end_us, True
+    later = [span.from_us for span in held if span.from_us >= end_us]
+    # A slice ends on a quarter of an hour; spans begin at midnight or, TimescaleDB's, anywhere.
+    return min([*(us // QUARTER_US * QUARTER_US for us in later), writers_us]), False
+
+
+async def close_slice(conn: AsyncConnection, home: Home, held: list[Span] | None = None) -> bool:
+    """Aggregate the next slice behind the writers' mark. Returns whether there was one.
+
+    `held`: the spans with readings between the marks; None: anywhere.
+    """
     readers_us, writers_us = await _marks(conn)
     if readers_us >= writers_us:
         return False
-    to_us = min(writers_us, readers_us + SLICE_US)
+    to_us, filled = slice_end(readers_us, writers_us, held)
     span = {"from": to_datetime(readers_us), "to": to_datetime(to_us)}
-    if home is Home.COMMUNITY:
+    if home is Home.COMMUNITY and filled:
         await _refresh_views(conn, readers_us, to_us)
     async with conn.transaction():
-        if home is not Home.COMMUNITY:
+        if home is not Home.COMMUNITY and filled:
             await conn.execute(aggregate("from_range"), span)
         await _close_days(conn, readers_us, to_us)
         await conn.execute(_queries["move_readers_mark"], {"from_us": readers_us, "to_us": to_us})

@@ -45,7 +45,7 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "serve", "demo", "migrate", "keys", "keys create", "import"],
+    ["", "serve", "demo", "migrate", "keys", "keys create", "import", "backup", "restore"],
 )
 def test_help_everywhere(command: str) -> None:
     for option in ("--help", "-h"):

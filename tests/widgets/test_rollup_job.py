@@ -17,12 +17,19 @@ from twin.db.capabilities import Home
 from twin.db.migrate import migrate
 from twin.db.partitions import Partitions
 from twin.db.pool import AsyncConnection, Connection, conninfo
-from twin.db.spans import spans
+from twin.db.spans import Span, spans
 from twin.deletion import delete_readings
 from twin.retention import apply_retention
 from twin.rollups import HOUR_US, QUARTER_US, begin, mark_dirty
 from widgets import rollup_job
-from widgets.rollup_job import Step, close_slice, move_writers_mark, plan_steps, refresh
+from widgets.rollup_job import (
+    Step,
+    close_slice,
+    move_writers_mark,
+    plan_steps,
+    refresh,
+    slice_end,
+)
 
 BASE_US = to_us(to_datetime(1_772_404_200 * SECOND_US))  # 2026-03-01 22:30: a day ends soon
 MINUTE_US = 60 * SECOND_US
@@ -405,6 +412,19 @@ def test_a_device_that_is_always_late_does_not_keep_the_refresh_busy(store: Stor
         asyncio.run(run(conn))
         assert conn.execute("SELECT count(*) > 0 FROM rollup_dirty").fetchone() == (True,)
         assert_exact(conn)
+
+
+def test_time_without_readings_is_passed_in_one_step() -> None:
+    hour, quarter = rollup_job.HOUR_US, rollup_job.QUARTER_US
+    held = [Span("", "a", 100 * hour, 102 * hour), Span("", "b", 5000 * hour + 1, 5001 * hour)]
+    assert slice_end(0, 9000 * hour, held) == (100 * hour, False)
+    assert slice_end(100 * hour, 9000 * hour, held) == (101 * hour, True)
+    assert slice_end(101 * hour + quarter, 9000 * hour, held) == (102 * hour + quarter, True)
+    assert slice_end(102 * hour, 9000 * hour, held) == (5000 * hour, False)
+    assert slice_end(5000 * hour, 9000 * hour, held) == (5001 * hour, True)
+    assert slice_end(5001 * hour, 9000 * hour, held) == (9000 * hour, False)
+    assert slice_end(0, quarter, held) == (quarter, False)
+    assert slice_end(0, 9000 * hour, None) == (hour, True)
 
 
 def test_steps_are_bounded_and_keep_a_pair_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,17 @@ a transaction of its own and recorded with the SHA-256 of its text: an edited fi
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
+from typing import Any
 
 import msgspec
 import psycopg
 from psycopg import sql
 
 from twin.db.capabilities import Capabilities, Home, detect
+from twin.db.queries import load
 from twin.db.wall import raise_wall
 from twin.errors import StartupError
 
@@ -54,21 +58,58 @@ def migrate(url: str) -> Capabilities:
     """Bring the database at a URL up to date and return what it offers.
 
     Safe with several processes at once. Raises StartupError for a database that is newer than this
-    program, whose applied migrations differ from ours, or that cannot be reached.
+    program, whose applied migrations differ from ours, that a restore did not finish, or that cannot
+    be reached.
     """
     try:
-        with psycopg.connect(url, autocommit=True) as conn:
-            # A session lock: TimescaleDB refuses some DDL inside a transaction that holds others.
-            conn.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
-            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
-            capabilities = detect(conn)
-            conn.execute(sql.SQL("SET search_path TO {}, public").format(sql.Identifier(SCHEMA)))
+        with serialised(url) as conn:
+            capabilities = _open(conn)
+            row = conn.execute(load("twin", "backup")["is_unfinished"]).fetchone()
+            if row is not None and row[0]:
+                raise StartupError(
+                    "A restore into this database did not finish: drop the database and create it "
+                    "again (or remove the data directory), then run `twinfeed restore` again."
+                )
             capabilities = _settle_home(conn, capabilities)
             _apply(conn, migrations(capabilities.home))
             return msgspec.structs.replace(capabilities, api_role=raise_wall(conn, SCHEMA))
     except psycopg.OperationalError as exc:
         reason = " ".join(str(exc).split())
         raise StartupError(f"The database cannot be reached: {reason}") from exc
+
+
+@contextmanager
+def serialised(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Give an autocommit session that changes the schema; no server starts meanwhile."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        # A session lock: TimescaleDB refuses some DDL inside a transaction that holds others.
+        conn.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
+        yield conn
+
+
+def migrate_empty(conn: psycopg.Connection[tuple[Any, ...]], up_to: int) -> Capabilities:
+    """Make the schema as the migrations up to a version leave it, marked as an unfinished restore.
+
+    `conn` comes from `serialised`. Raises StartupError unless the schema is empty.
+    """
+    queries = load("twin", "backup")
+    row = conn.execute(queries["is_empty"], [SCHEMA]).fetchone()
+    if row is None or not row[0]:
+        raise StartupError(
+            "This database is not empty: a restore needs a new one (or a new --data-dir)."
+        )
+    found = _open(conn)
+    conn.execute(queries["begin_restore"])
+    capabilities = _settle_home(conn, found)
+    _apply(conn, [one for one in migrations(capabilities.home) if one.version <= up_to])
+    return capabilities
+
+
+def _open(conn: psycopg.Connection[tuple[Any, ...]]) -> Capabilities:
+    conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)))
+    capabilities = detect(conn)
+    conn.execute(sql.SQL("SET search_path TO {}, public").format(sql.Identifier(SCHEMA)))
+    return capabilities
 
 
 def _settle_home(conn: psycopg.Connection[tuple[object, ...]], found: Capabilities) -> Capabilities:
