@@ -1,16 +1,15 @@
 """The reference for single readings: InfluxDB 1.x, when Debian's package is installed."""
 
-import contextlib
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from tests.bench.peer import peer
 from tests.support.server import free_port
 
 CONFIG = """reporting-disabled = true
@@ -29,7 +28,6 @@ bind-address = "127.0.0.1:{rpc_port}"
   store-enabled = false
 """
 """The package's defaults (durable: an fsync before the answer), without what only costs time."""
-START_S = 30.0
 PATH = "/write?db=bench"
 
 
@@ -49,30 +47,10 @@ def running() -> Iterator[tuple[int, int]]:
         port = free_port()
         config = Path(directory) / "influxdb.conf"
         config.write_text(CONFIG.format(rpc_port=free_port(), port=port, directory=directory))
-        process = subprocess.Popen(
-            ["influxd", "run", "-config", str(config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            _wait(process, port)
-            yield port, process.pid
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        with peer(["influxd", "run", "-config", str(config)], lambda: _makes_database(port)) as pid:
+            yield port, pid
 
 
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_S
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        while time.monotonic() < deadline and process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                made = client.post("/query", params={"q": "CREATE DATABASE bench"})
-                if made.status_code == 200:
-                    return
-            time.sleep(0.1)
-    raise RuntimeError("InfluxDB did not start")
+def _makes_database(port: int) -> bool:
+    made = httpx.post(f"http://127.0.0.1:{port}/query", params={"q": "CREATE DATABASE bench"})
+    return made.status_code == 200
