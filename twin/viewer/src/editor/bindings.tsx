@@ -1,7 +1,7 @@
 // Which widgets hang on a node, where, and how they show.
 import type { JSX } from "preact";
 import type { Binding, Display, DisplayKind, SceneNode, ValueRange, Widget } from "../shared/types";
-import { NumberField } from "./properties";
+import { ColorField, NumberField, Vector } from "./fields";
 
 const KINDS: Record<DisplayKind, string> = {
   card: "card", chart: "chart", gauge: "gauge", label: "label", color: "colour by value", visibility: "shown by value", motion: "turns by value",
@@ -23,11 +23,13 @@ interface Given {
   /** The parts that the model has. */
   parts: string[];
   widgets: Widget[];
+  /** Widgets that the scene shows and that were deleted. */
+  lost: string[];
   onAdd: (binding: Binding) => void;
   onChange: (index: number, binding: Binding | null) => void;
 }
 
-export function Bindings({ node, part, parts, widgets, onAdd, onChange }: Given): JSX.Element {
+export function Bindings({ node, part, parts, widgets, lost, onAdd, onChange }: Given): JSX.Element {
   const titles = new Map(widgets.map((widget) => [widget.id, widget.title]));
   return (
     <section aria-label="Widgets">
@@ -36,7 +38,8 @@ export function Bindings({ node, part, parts, widgets, onAdd, onChange }: Given)
       {node.widgets.map((binding, index) => (
         <BindingForm
           key={`${index} ${binding.widget_id}`}
-          title={titles.get(binding.widget_id) ?? binding.widget_id}
+          title={titles.get(binding.widget_id) ?? (lost.includes(binding.widget_id) ? "Deleted widget" : binding.widget_id)}
+          isLost={lost.includes(binding.widget_id)}
           binding={binding}
           part={part}
           parts={parts}
@@ -63,18 +66,27 @@ export function Bindings({ node, part, parts, widgets, onAdd, onChange }: Given)
 
 interface FormGiven {
   title: string;
+  isLost: boolean;
   binding: Binding;
   part: string | null;
   parts: string[];
   onChange: (binding: Binding | null) => void;
 }
 
-function BindingForm({ title, binding, part, parts, onChange }: FormGiven): JSX.Element {
+const HUNG: ReadonlySet<DisplayKind> = new Set(["card", "chart", "gauge", "label"]);
+
+function BindingForm({ title, isLost, binding, part, parts, onChange }: FormGiven): JSX.Element {
   const { display, anchor } = binding;
+  const at = display.node ?? anchor.node ?? null;
+  const hang = (node: string | null): void => {
+    const { node: _, ...shown } = display;
+    onChange({ ...binding, anchor: { ...anchor, node }, display: shown });
+  };
   const set = (fields: Partial<Display>): void => onChange({ ...binding, display: { ...display, ...fields } });
   return (
     <fieldset class="binding">
       <legend>{title}</legend>
+      {isLost && <p class="notice warning">This widget was deleted: it shows nothing. Remove it here, or bind another.</p>}
       <div class="row">
         <select aria-label="Shown as" value={display.kind} onChange={(event) => onChange({ ...binding, display: FIRST[event.currentTarget.value as DisplayKind] })}>
           {Object.entries(KINDS).map(([kind, text]) => <option key={kind} value={kind}>{text}</option>)}
@@ -83,14 +95,15 @@ function BindingForm({ title, binding, part, parts, onChange }: FormGiven): JSX.
       </div>
       {parts.length > 0 && (
         <div class="row">
-          <select aria-label="Part of the model" value={anchor.node ?? ""} onChange={(event) => onChange({ ...binding, anchor: { ...anchor, node: event.currentTarget.value || null } })}>
+          <select aria-label="Part of the model" value={at ?? ""} onChange={(event) => hang(event.currentTarget.value || null)}>
             <option value="">whole model</option>
             {parts.filter((name, index) => name && parts.indexOf(name) === index).map((name) => <option key={name} value={name}>{name}</option>)}
           </select>
-          {part && part !== anchor.node && (
-            <button class="button" type="button" onClick={() => onChange({ ...binding, anchor: { ...anchor, node: part } })}>Clicked part</button>
-          )}
+          {part && part !== at && <button class="button" type="button" onClick={() => hang(part)}>Clicked part</button>}
         </div>
+      )}
+      {HUNG.has(display.kind) && (
+        <Vector label="Offset, m (zeros: on top)" value={anchor.position ?? [0, 0, 0]} onChange={(position) => onChange({ ...binding, anchor: { ...anchor, position } })} />
       )}
       {display.kind === "gauge" && (
         <div class="row">
@@ -128,10 +141,7 @@ function Ranges({ ranges, needed, onChange }: { ranges: ValueRange[]; needed: bo
         <div class="row" key={index}>
           <NumberField label="From" value={range.from} onChange={(from) => set(index, { from })} />
           <NumberField label="To" value={range.to} onChange={(to) => set(index, { to })} />
-          <label class="field">
-            <span>Colour</span>
-            <input type="color" value={range.color} onChange={(event) => set(index, { color: event.currentTarget.value })} />
-          </label>
+          <ColorField label="Colour" value={range.color} onChange={(color) => set(index, { color })} />
           {(!needed || ranges.length > 1) && (
             <button class="button quiet danger" type="button" aria-label="Remove this range" onClick={() => onChange(ranges.filter((_, at) => at !== index))}>×</button>
           )}

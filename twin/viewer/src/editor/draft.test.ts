@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import type { Scene } from "../shared/types";
-import { begun, bound, changed, duplicated, patched, rebound, redone, undone, withCamera, withGroup, without, withPrimitive } from "./draft";
+import {
+  begun, bound, changed, duplicated, freeCameraName, isLost, patched, rebound, redone, undone, withAsset, withCamera, withCameraNamed, withEnvironment,
+  withGroup, without, withoutCamera, withPrimitive,
+} from "./draft";
 
 const EMPTY: Scene = {
   id: "s", name: "S", description: "", nodes: [], cameras: [], environment: { light: "studio", grid: true },
@@ -54,7 +57,29 @@ test("widgets are bound, changed and taken away", () => {
   expect(rebound(scene, "box-1", 0, null).nodes[0]?.widgets).toEqual([]);
 });
 
-test("a camera of the same name is replaced", () => {
+test("a camera of the same name is replaced where it stands", () => {
   const at = (x: number): Scene["cameras"][number] => ({ name: "front", position: [x, 0, 0], target: [0, 0, 0] });
-  expect(withCamera(withCamera(EMPTY, at(1)), at(2)).cameras).toEqual([at(2)]);
+  const side = { ...at(3), name: "side" };
+  expect(withCamera(withCamera(withCamera(EMPTY, at(1)), side), at(2)).cameras).toEqual([at(2), side]);
+});
+
+test("views are renamed and deleted by their names, of which each is one view's", () => {
+  const at = (name: string): Scene["cameras"][number] => ({ name, position: [1, 2, 3], target: [0, 0, 0] });
+  const scene = withCamera(withCamera(EMPTY, at("View 2")), at("gate"));
+  expect(freeCameraName(scene)).toBe("View 3");
+  expect(withCameraNamed(scene, "gate", "View 2")).toBe(scene);
+  expect(withCameraNamed(scene, "gate", "")).toBe(scene);
+  expect(withCameraNamed(scene, "View 2", "roof").cameras.map((camera) => camera.name)).toEqual(["roof", "gate"]);
+  expect(withoutCamera(scene, "View 2").cameras).toEqual([at("gate")]);
+});
+
+test("surroundings change one by one", () => {
+  expect(withEnvironment(EMPTY, { light: "dusk" }).environment).toEqual({ light: "dusk", grid: true });
+});
+
+test("a node whose model was deleted is told", () => {
+  const model = { id: "m", name: "Pump" } as Scene["assets"][number];
+  const [scene] = withAsset(EMPTY, model);
+  expect(isLost(scene, scene.nodes[0]!)).toBe(false);
+  expect(isLost({ ...scene, assets: [] }, scene.nodes[0]!)).toBe(true);
 });

@@ -1,7 +1,7 @@
 // The scene being edited: changes as whole new scenes, with undo and redo. No DOM.
 //
 // Invariant: every draft is a scene that the server takes: unique ids, parents that exist and lead upwards.
-import type { Binding, Camera, Primitive, PrimitiveType, Scene, SceneNode } from "../shared/types";
+import type { Binding, Camera, Environment, Primitive, PrimitiveType, Scene, SceneNode } from "../shared/types";
 
 const MOST_STEPS = 200;
 
@@ -79,6 +79,12 @@ export function patched(scene: Scene, id: string, change: Partial<SceneNode>): S
   return { ...scene, nodes: scene.nodes.map((node) => (node.id === id ? { ...node, ...change } : node)) };
 }
 
+/** Return the scene with fields of a node's shape replaced; what they become may hang on what they were. */
+export function reshaped(scene: Scene, id: string, change: (primitive: Primitive) => Partial<Primitive>): Scene {
+  const primitive = scene.nodes.find((node) => node.id === id)?.primitive;
+  return primitive ? patched(scene, id, { primitive: { ...primitive, ...change(primitive) } }) : scene;
+}
+
 /** Return whether going up from `from` comes past `to`. */
 export function leadsTo(scene: Scene, from: string | null, to: string): boolean {
   const parents = new Map(scene.nodes.map((node) => [node.id, node.parent ?? null]));
@@ -111,6 +117,33 @@ export function rebound(scene: Scene, id: string, index: number, binding: Bindin
   return patched(scene, id, { widgets: node.widgets.flatMap((one, at) => (at !== index ? [one] : binding ? [binding] : [])) });
 }
 
+/** Return the scene with a view kept; one of the same name is replaced where it stands. */
 export function withCamera(scene: Scene, camera: Camera): Scene {
-  return { ...scene, cameras: [...scene.cameras.filter((one) => one.name !== camera.name), camera] };
+  const known = scene.cameras.some((one) => one.name === camera.name);
+  return { ...scene, cameras: known ? scene.cameras.map((one) => (one.name === camera.name ? camera : one)) : [...scene.cameras, camera] };
+}
+
+/** Return a scene's free name for a view like 'View 2'. */
+export function freeCameraName(scene: Scene): string {
+  const taken = new Set(scene.cameras.map((camera) => camera.name));
+  for (let number = scene.cameras.length + 1; ; number++) if (!taken.has(`View ${number}`)) return `View ${number}`;
+}
+
+/** Return the scene with a view renamed; a name that is empty or another view's is refused. */
+export function withCameraNamed(scene: Scene, old: string, name: string): Scene {
+  if (name === "" || scene.cameras.some((camera) => camera.name === name)) return scene;
+  return { ...scene, cameras: scene.cameras.map((camera) => (camera.name === old ? { ...camera, name } : camera)) };
+}
+
+export function withoutCamera(scene: Scene, name: string): Scene {
+  return { ...scene, cameras: scene.cameras.filter((camera) => camera.name !== name) };
+}
+
+export function withEnvironment(scene: Scene, change: Partial<Environment>): Scene {
+  return { ...scene, environment: { ...scene.environment, ...change } };
+}
+
+/** Return whether a node's model was deleted. */
+export function isLost(scene: Scene, node: SceneNode): boolean {
+  return !!node.asset_id && !scene.assets.some((asset) => asset.id === node.asset_id);
 }

@@ -10,8 +10,11 @@ import type { World } from "../viewer/world/world";
 import { Bindings } from "./bindings";
 import * as draft from "./draft";
 import "./editor.css";
+import { Archive, ModelUpload } from "./files";
 import { Gizmo, partName, type Tool } from "./gizmo";
+import { withMoved } from "./path";
 import { Properties } from "./properties";
+import { type OnScene, Surroundings, Views } from "./scene-parts";
 
 const PRIMITIVES: PrimitiveType[] = ["box", "cylinder", "sphere", "pipe", "tank", "conveyor", "floor"];
 const TOOLS: { tool: Tool; label: string; key: string; path: string }[] = [
@@ -30,6 +33,7 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
   const tool = useSignal<Tool>("translate");
   const snap = useSignal(true);
   const part = useSignal<string | null>(null);
+  const point = useSignal<number | null>(null); // of the chosen pipe, held by the handles
   const widgets = useSignal<Widget[]>([]);
   const assets = useSignal<Asset[]>([]);
   const problem = useSignal<string | null>(null);
@@ -45,20 +49,28 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
     state.scene.value = next.scene;
     state.follow();
   };
-  const change = (next: Scene, step = ""): void => {
-    if (next !== history.peek().scene) put(draft.changed(history.peek(), next, step));
+  // Told as what to do with the newest scene: of two changes in one turn the later does not undo the earlier.
+  const change: OnScene = (make, step = "") => {
+    const now = history.peek();
+    const next = make(now.scene);
+    if (next !== now.scene) put(draft.changed(now, next, step));
   };
-  const add = ([next, id]: [Scene, string]): void => {
-    change(next);
+  const add = (make: (scene: Scene) => [Scene, string]): void => {
+    const [next, id] = make(history.peek().scene);
+    change(() => next);
     state.selected.value = id;
   };
 
   useEffect(() => {
-    const held = new Gizmo(world, (id, moved) => change(draft.patched(history.peek().scene, id, moved)));
+    const held = new Gizmo(world, {
+      onNode: (id, moved) => change((now) => draft.patched(now, id, moved)),
+      onPoint: (id, at, to) => change((now) => draft.reshaped(now, id, ({ path }) => (path ? { path: withMoved(path, at, to) } : {}))),
+    });
     gizmo.current = held;
     const before = world.onPick;
-    world.onPick = (id, object, point) => {
-      before(id, object, point);
+    world.onPick = (id, object, where) => {
+      if (held.isGrabbed) return;
+      before(id, object, where);
       part.value = partName(object);
     };
     void all<Widget>(state, "/v1/widgets").then((found) => (widgets.value = found), (error) => (problem.value = inWords(error)));
@@ -70,7 +82,16 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
   }, [world]);
 
   useEffect(() => gizmo.current?.use(tool.value, snap.value), [tool.value, snap.value, world]);
-  useEffect(() => gizmo.current?.hold(node?.id ?? null), [node?.id, scene, world]);
+  useEffect(() => {
+    point.value = null;
+  }, [node?.id]);
+  useEffect(() => {
+    world.plant.show(scene); // a node that was just added must be there to be held
+    gizmo.current?.hold(node, point.value);
+  }, [node, point.value, scene, world]);
+  useEffect(() => {
+    document.querySelector(".tree [aria-pressed=true]")?.scrollIntoView({ block: "nearest" });
+  }, [node?.id]);
   useEffect(() => {
     const leave = (event: BeforeUnloadEvent): void => event.preventDefault();
     if (isChanged) addEventListener("beforeunload", leave);
@@ -78,7 +99,7 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
   }, [isChanged]);
 
   const remove = (): void => {
-    if (node) change(draft.without(scene, node.id));
+    if (node) change((now) => draft.without(now, node.id));
     state.selected.value = null;
   };
 
@@ -125,7 +146,7 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
         meta && key === "z" ? () => put(event.shiftKey ? draft.redone(history.peek()) : draft.undone(history.peek()))
         : meta && key === "y" ? () => put(draft.redone(history.peek()))
         : meta && key === "s" ? () => void save(false)
-        : meta && key === "d" && node ? () => add(draft.duplicated(scene, node.id))
+        : meta && key === "d" && node ? () => add((now) => draft.duplicated(now, node.id))
         : meta ? undefined
         : key === "delete" ? remove
         : TOOLS.some((one) => one.key === key) ? () => (tool.value = TOOLS.find((one) => one.key === key)!.tool)
@@ -182,9 +203,9 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
             const chosen = event.currentTarget.value;
             event.currentTarget.value = "";
             const asset = assets.value.find((one) => one.id === chosen);
-            if (asset) add(draft.withAsset(scene, asset));
-            else if (chosen === "group") add(draft.withGroup(scene));
-            else if (chosen) add(draft.withPrimitive(scene, chosen as PrimitiveType));
+            if (asset) add((now) => draft.withAsset(now, asset));
+            else if (chosen === "group") add(draft.withGroup);
+            else if (chosen) add((now) => draft.withPrimitive(now, chosen as PrimitiveType));
           }}
         >
           <option value="">Add …</option>
@@ -198,11 +219,14 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
             </optgroup>
           )}
         </select>
-        <button class="button" type="button" onClick={() => {
-          const name = prompt("Name of this view", `View ${scene.cameras.length + 1}`)?.trim();
-          if (name) change(draft.withCamera(scene, world.here(name)));
-        }}>Keep view</button>
       </div>
+      <ModelUpload
+        api={state.api}
+        onAsset={(asset) => {
+          assets.value = [...assets.peek(), asset];
+          add((now) => draft.withAsset(now, asset));
+        }}
+      />
       <ul class="tree" aria-label="Nodes">
         <Branch scene={scene} parent={null} state={state} depth={0} />
       </ul>
@@ -212,10 +236,13 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
             key={node.id}
             scene={scene}
             node={node}
-            onChange={(fields, step) => change(draft.patched(scene, node.id, fields), step)}
+            point={point.value}
+            onPoint={(at) => (point.value = at)}
+            onChange={(fields, step) => change((now) => draft.patched(now, node.id, fields), step)}
+            onReshape={(fields, step) => change((now) => draft.reshaped(now, node.id, () => fields), step)}
           />
           <p class="row">
-            <button class="button" type="button" onClick={() => add(draft.duplicated(scene, node.id))}>Duplicate</button>
+            <button class="button" type="button" onClick={() => add((now) => draft.duplicated(now, node.id))}>Duplicate</button>
             <button class="button danger" type="button" onClick={remove}>Delete</button>
           </p>
           <Bindings
@@ -223,13 +250,17 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
             part={node.asset_id ? part.value : null}
             parts={scene.assets.find((asset) => asset.id === node.asset_id)?.nodes ?? []}
             widgets={widgets.value}
-            onAdd={(binding) => change(draft.bound(scene, node.id, binding))}
-            onChange={(index, binding) => change(draft.rebound(scene, node.id, index, binding))}
+            lost={scene.missing.widget_ids}
+            onAdd={(binding) => change((now) => draft.bound(now, node.id, binding))}
+            onChange={(index, binding) => change((now) => draft.rebound(now, node.id, index, binding))}
           />
         </div>
       ) : (
         <p class="none">Click a part, here or in the picture, to change it.</p>
       )}
+      <Surroundings scene={scene} onChange={change} />
+      <Views scene={scene} onChange={change} here={(name) => world.here(name)} onShow={(camera) => world.view(camera)} />
+      <Archive api={state.api} scene={scene} isChanged={isChanged} />
     </aside>
   );
 }
@@ -242,11 +273,13 @@ function Branch({ scene, parent, state, depth }: { scene: Scene; parent: string 
         <li key={node.id}>
           <button type="button" aria-pressed={state.selected.value === node.id} style={{ paddingLeft: `${10 + depth * 14}px` }} onClick={() => (state.selected.value = node.id)}>
             {node.name ?? node.id}
-            <small>{node.primitive?.type ?? (node.asset_id ? "model" : "group")}{node.widgets.length > 0 ? ` · ${node.widgets.length}` : ""}</small>
+            <small>{node.primitive?.type ?? (draft.isLost(scene, node) ? "deleted model" : node.asset_id ? "model" : "group")}{node.widgets.length > 0 ? ` · ${node.widgets.length}` : ""}</small>
           </button>
-          <ul>
-            <Branch scene={scene} parent={node.id} state={state} depth={depth + 1} />
-          </ul>
+          {scene.nodes.some((one) => one.parent === node.id) && (
+            <ul>
+              <Branch scene={scene} parent={node.id} state={state} depth={depth + 1} />
+            </ul>
+          )}
         </li>
       ))}
     </>

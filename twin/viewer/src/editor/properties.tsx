@@ -1,55 +1,28 @@
 // What a node is: name, place, size, colour.
 import type { JSX } from "preact";
-import type { Scene, SceneNode, Vec3 } from "../shared/types";
-import { leadsTo } from "./draft";
+import type { Primitive, Scene, SceneNode } from "../shared/types";
+import { isLost, leadsTo } from "./draft";
+import { ColorField, NumberField, TextField, Vector } from "./fields";
+import { FIRST } from "./path";
+import { Path } from "./path-points";
+import { type Form, formOf, inForm, withPart } from "./rotation";
 
-type Change = (fields: Partial<SceneNode>, step?: string) => void;
-
-export function NumberField({ label, value, onChange, step = 0.1, min }: { label: string; value: number | null | undefined; onChange: (value: number | null) => void; step?: number; min?: number }): JSX.Element {
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <input
-        type="number"
-        step={step}
-        {...(min === undefined ? {} : { min })}
-        value={value ?? ""}
-        onChange={(event) => {
-          const text = event.currentTarget.value.trim();
-          const given = Number(text);
-          if (text === "") onChange(null);
-          else if (Number.isFinite(given) && (min === undefined || given >= min)) onChange(given);
-        }}
-      />
-    </label>
-  );
+interface Given {
+  scene: Scene;
+  node: SceneNode;
+  /** The point of a pipe that the handles hold. */
+  point: number | null;
+  onPoint: (point: number | null) => void;
+  onChange: (fields: Partial<SceneNode>, step?: string) => void;
+  onReshape: (fields: Partial<Primitive>, step?: string) => void;
 }
 
-function Vector({ label, value, onChange, min }: { label: string; value: number[]; onChange: (value: Vec3) => void; min?: number }): JSX.Element {
-  return (
-    <fieldset class="vector">
-      <legend>{label}</legend>
-      {(["x", "y", "z"] as const).map((axis, index) => (
-        <NumberField
-          key={axis}
-          label={axis}
-          value={value[index]}
-          {...(min === undefined ? {} : { min })}
-          onChange={(given) => given !== null && onChange(value.slice(0, 3).map((old, at) => (at === index ? given : old)) as Vec3)}
-        />
-      ))}
-    </fieldset>
-  );
-}
-
-export function Properties({ scene, node, onChange }: { scene: Scene; node: SceneNode; onChange: Change }): JSX.Element {
+export function Properties({ scene, node, point, onPoint, onChange, onReshape }: Given): JSX.Element {
   const { primitive } = node;
   return (
     <section aria-label="Properties">
-      <label class="field">
-        <span>Name</span>
-        <input type="text" maxLength={200} value={node.name ?? ""} onChange={(event) => onChange({ name: event.currentTarget.value.trim() || null })} />
-      </label>
+      {isLost(scene, node) && <p class="notice warning">The model of this node was deleted. Delete the node, or add another model.</p>}
+      <TextField label="Name" value={node.name ?? ""} onChange={(name) => onChange({ name: name || null })} />
       <label class="field">
         <span>Part of</span>
         <select value={node.parent ?? ""} onChange={(event) => onChange({ parent: event.currentTarget.value || null })}>
@@ -60,21 +33,21 @@ export function Properties({ scene, node, onChange }: { scene: Scene; node: Scen
         </select>
       </label>
       <Vector label="Position, m" value={node.position} onChange={(position) => onChange({ position })} />
-      {node.rotation.length === 3 && <Vector label="Rotation, °" value={node.rotation} onChange={(rotation) => onChange({ rotation })} />}
+      <Rotation rotation={node.rotation} onChange={(rotation) => onChange({ rotation })} />
       <Vector label="Scale" value={node.scale} onChange={(scale) => onChange({ scale })} />
       {primitive && (
         <>
           {primitive.type === "pipe" ? (
-            <NumberField label="Radius, m" value={primitive.radius ?? 0.05} min={0.001} step={0.01} onChange={(radius) => radius !== null && onChange({ primitive: { ...primitive, radius } })} />
+            <>
+              <NumberField label="Radius, m" value={primitive.radius ?? 0.05} min={0.001} step={0.01} onChange={(radius) => radius !== null && onReshape({ radius })} />
+              <Path path={primitive.path ?? FIRST} held={point} onHold={onPoint} onChange={(path) => onReshape({ path })} />
+            </>
           ) : (
-            <Vector label="Size, m" value={primitive.size} min={0.001} onChange={(size) => onChange({ primitive: { ...primitive, size } })} />
+            <Vector label="Size, m" value={primitive.size} min={0.001} onChange={(size) => onReshape({ size })} />
           )}
           <div class="row">
-            <label class="field">
-              <span>Colour</span>
-              <input type="color" value={primitive.color} onInput={(event) => onChange({ primitive: { ...primitive, color: event.currentTarget.value } }, `colour ${node.id}`)} />
-            </label>
-            <NumberField label="Opacity" value={primitive.opacity} min={0} onChange={(opacity) => opacity !== null && onChange({ primitive: { ...primitive, opacity: Math.min(opacity, 1) } })} />
+            <ColorField label="Colour" value={primitive.color} onChange={(color) => onReshape({ color }, `colour ${node.id}`)} />
+            <NumberField label="Opacity, 0 to 1" value={primitive.opacity} min={0} max={1} onChange={(opacity) => opacity !== null && onReshape({ opacity })} />
           </div>
         </>
       )}
@@ -82,5 +55,30 @@ export function Properties({ scene, node, onChange }: { scene: Scene; node: Scen
         <input type="checkbox" checked={node.visible} onChange={(event) => onChange({ visible: event.currentTarget.checked })} /> Visible
       </label>
     </section>
+  );
+}
+
+const PARTS: Record<Form, string[]> = { degrees: ["x", "y", "z"], quaternion: ["x", "y", "z", "w"] };
+
+/** The numbers as the scene holds them; the other form is asked for, and turns nothing. */
+function Rotation({ rotation, onChange }: { rotation: number[]; onChange: (rotation: number[]) => void }): JSX.Element {
+  const form = formOf(rotation);
+  return (
+    <fieldset class={`vector ${form}`}>
+      <legend>Rotation</legend>
+      <select aria-label="Rotation as" value={form} onChange={(event) => onChange(inForm(rotation, event.currentTarget.value as Form))}>
+        <option value="degrees">in degrees about x, y and z</option>
+        <option value="quaternion">as a quaternion</option>
+      </select>
+      {PARTS[form].map((part, index) => (
+        <NumberField
+          key={part}
+          label={part}
+          value={rotation[index]}
+          step={form === "degrees" ? 1 : 0.01}
+          onChange={(given) => given !== null && onChange(withPart(rotation, index, given))}
+        />
+      ))}
+    </fieldset>
   );
 }
