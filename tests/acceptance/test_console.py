@@ -3,36 +3,25 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+from support.browser import CHROMIUM, PAGES, launch_chromium
 from support.server import RunningServer, start_server
+from support.visit import Visit
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-WAIT_MS = 20_000
-"""For a busy machine; what is waited for usually takes a tenth of a second."""
 CSV = b"""Time;Device;Flow;Remark
 24.12.2025 13:05;pump;1.234,5;ok
 24.12.2025 13:06;pump;1.240,0;ok
 never;pump;1,0;ok
 """
-STORED = """() => [localStorage, sessionStorage].flatMap((kept) => Object.keys(kept))"""
 
-pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs Debian's chromium")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
+    pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
+]
 
 
 class Hook:
@@ -65,9 +54,8 @@ def console_server(new_database: Any) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        started = launch_chromium(playwright)
         yield started
         started.close()
 
@@ -78,50 +66,6 @@ def hook() -> Iterator[Hook]:
     yield made
     made.server.shutdown()
     made.server.server_close()
-
-
-class Visit:
-    """A page of the console; what it must never do is noted."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.context = context
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(WAIT_MS)
-        self.faults: list[str] = []
-        self.foreign: list[str] = []
-        origin = urlsplit(url).netloc
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("console", self._note)
-        context.on(
-            "request",
-            lambda asked: (
-                self.foreign.append(asked.url)
-                if urlsplit(asked.url).scheme in ("http", "https")
-                and urlsplit(asked.url).netloc != origin
-                else None
-            ),
-        )
-
-    def _note(self, message: Any) -> None:
-        # A browser logs every answer of 400 and above; being signed out is one.
-        is_sign_in = message.location["url"].endswith("/v1/session") and "401" in message.text
-        if message.type in ("error", "warning") and not is_sign_in:
-            self.faults.append(message.text)
-
-    def sign_in(self, key: str) -> None:
-        self.page.goto("/")
-        self.page.get_by_label("Management key").fill(key)
-        self.page.get_by_role("button", name="Sign in").click()
-
-    def open(self, path: str) -> None:
-        self.page.goto(f"/#/{path}")
-
-    def check(self, *, refused: int = 0) -> None:
-        """Raise when the page asked elsewhere, failed, or kept something; `refused`: answers of 422."""
-        assert self.foreign == []
-        assert [fault for fault in self.faults if "422" not in fault] == []
-        assert len(self.faults) == refused
-        assert self.page.evaluate(STORED) == []
 
 
 @pytest.fixture
@@ -319,8 +263,8 @@ def test_who_is_not_signed_in_sees_the_sign_in(visit: Visit, console_server: Run
     assert page.context.cookies() == []
 
 
-PAGES = ["", "datasources", "widgets/new", "alerts", "alerts/rules/new", "alerts/history"]
-PAGES += ["alerts/silences", "webhooks/new", "scenes", "scenes/assets", "keys", "keys/audit"]
+ROUTES = ["", "datasources", "widgets/new", "alerts", "alerts/rules/new", "alerts/history"]
+ROUTES += ["alerts/silences", "webhooks/new", "scenes", "scenes/assets", "keys", "keys/audit"]
 
 
 def test_every_page_fits_a_phone(browser: Browser, console_server: RunningServer) -> None:
@@ -334,7 +278,7 @@ def test_every_page_fits_a_phone(browser: Browser, console_server: RunningServer
         page.get_by_role("button", name="Menu").click()
         page.get_by_role("link", name="Datasources").first.click()
         expect(page.get_by_role("heading", name="Datasources")).to_be_visible()
-        for path in [*PAGES, f"datasources/{source.id}", f"datasources/{source.id}/upload"]:
+        for path in [*ROUTES, f"datasources/{source.id}", f"datasources/{source.id}/upload"]:
             visit.open(path)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             expect(page.get_by_text("Loading…")).to_have_count(0)

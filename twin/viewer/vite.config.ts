@@ -1,4 +1,5 @@
 // Two pages from one bundle: the console (index.html) and the viewer (viewer.html). twin/pages.py serves them.
+/// <reference types="vitest/config" />
 import { defineConfig, type Plugin } from "vite";
 
 /** Of three's Draco decoders only the one for glTF is used; the others would be most of the bundle. */
@@ -21,4 +22,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: { input: { console: "index.html", viewer: "viewer.html" } },
   },
+  test: { css: true }, // the colours' contrast is a test
 });

@@ -109,7 +109,8 @@ export function App({ state, options }: { state: ViewerState; options: Options }
           <IconButton label="Full screen" path={ICONS.full} onClick={fullScreen} />
         </nav>
       </header>
-      <div class="stage">
+      <main class="stage">
+        {!flat.value && <h2 class="visually-hidden">Widgets</h2>}
         {!flat.value && <canvas ref={place} tabIndex={0} aria-label={`${scene.name}, a 3D scene. Arrow keys turn it, plus and minus zoom, F focuses, 1 to 9 are saved views.`} />}
         {!flat.value && world.value && <Overlay state={state} world={world.value} bars={!options.kiosk} />}
         {!flat.value && (!world.value || done < total) && (
@@ -123,7 +124,7 @@ export function App({ state, options }: { state: ViewerState; options: Options }
         {Editor && world.value && <Editor state={state} world={world.value} onClose={() => (editor.value = null)} />}
         <Notices state={state} missingParts={lost} />
         {!flat.value && scene.nodes.length === 0 && <p class="empty panel">This scene is empty: nothing was placed in it yet.</p>}
-      </div>
+      </main>
       <Scrubber state={state} />
     </div>
   );

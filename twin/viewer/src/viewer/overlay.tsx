@@ -35,7 +35,8 @@ export function Overlay({ state, world, bars }: { state: ViewerState; world: Wor
     <div class="overlay" ref={layer}>
         {bounds.map((bound) => (
           <div class="anchored as-hidden" key={bound.id} data-bound={bound.id}>
-            <button class="dot" type="button" aria-label={`Open ${bound.node.name ?? bound.node.id}`} onClick={() => (state.opened.value = bound.id)}>
+            <button class="dot" type="button" onClick={() => (state.opened.value = bound.id)}>
+              <span class="visually-hidden">{`Open ${bound.node.name ?? bound.node.id}: `}</span>
               <Pill bound={bound} state={state} />
             </button>
             <div
