@@ -230,7 +230,8 @@ def test_surroundings_views_and_archives(browser: Browser, server: RunningServer
     editor = desk.editor
     editor.get_by_text("Scene", exact=True).click()
     editor.get_by_label("Name of the scene").fill("Hall 9")
-    editor.get_by_role("combobox", name="Light").select_option("dusk")  # while the name is still typed
+    light = editor.get_by_role("combobox", name="Light")
+    light.select_option("dusk")  # while the name is still being typed
     editor.get_by_label("Grid on the ground").uncheck()
     editor.get_by_label("Background as light").uncheck()
     editor.get_by_label("Background", exact=True).fill("#102030")

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { Api, ApiError, type Asked } from "../shared/api";
 import type { Session } from "../shared/types";
+import { type Sent, sendFile } from "../shared/upload";
 
 /** undefined: not yet known. */
 export const session = signal<Session | null | undefined>(undefined);
@@ -31,6 +32,16 @@ class ConsoleApi extends Api {
 }
 
 export const api = new ConsoleApi();
+
+/** Send a large file, telling how far it is. Throws ApiError. */
+export async function send<T>(file: File, sent: Sent): Promise<T> {
+  try {
+    return await sendFile<T>(api, file, sent);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) ended();
+    throw error;
+  }
+}
 
 function noteLimit(headers: Headers): void {
   const limit = headers.get("x-ratelimit-limit");

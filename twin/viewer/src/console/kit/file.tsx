@@ -4,20 +4,20 @@ import type { ApiError } from "../../shared/api";
 import { Fault } from "./basics";
 import { asFault } from "./load";
 
-export function FileButton(props: { label: string; accept: string; tone?: string; onFile: (file: File) => Promise<void> }) {
+export function FileButton(props: { label: string; accept: string; tone?: string; onFile: (file: File, onPart: (part: number) => void) => Promise<void> }) {
   const id = useId();
-  const [isBusy, setBusy] = useState(false);
+  const [part, setPart] = useState<number | null>(null);
   const [fault, setFault] = useState<ApiError | null>(null);
   const take = async (file: File | undefined) => {
     if (!file) return;
-    setBusy(true);
+    setPart(0);
     setFault(null);
     try {
-      await props.onFile(file);
+      await props.onFile(file, setPart);
     } catch (error) {
       setFault(asFault(error));
     }
-    setBusy(false);
+    setPart(null);
   };
   return (
     <>
@@ -27,14 +27,14 @@ export function FileButton(props: { label: string; accept: string; tone?: string
           type="file"
           class="visually-hidden"
           accept={props.accept}
-          disabled={isBusy}
+          disabled={part !== null}
           onChange={(event) => {
             void take(event.currentTarget.files?.[0]);
             event.currentTarget.value = "";
           }}
         />
         <label class={`button ${props.tone ?? ""}`} for={id}>
-          {isBusy ? "Sending…" : props.label}
+          {part === null ? props.label : part < 1 ? `Sending ${Math.round(part * 100)} %` : "Checking…"}
         </label>
       </span>
       <Fault fault={fault} />

@@ -296,7 +296,7 @@ function Deliveries(props: { id: string }) {
             shape: "end",
             cell: (one) => (
               <>
-                <button type="button" class="button" onClick={() => setShown(one)}>
+                <button type="button" class="button" onClick={() => setShown(one)} aria-label={`Body of ${one.delivery_id}`}>
                   Body
                 </button>
                 {may("write") && one.state !== "pending" && (

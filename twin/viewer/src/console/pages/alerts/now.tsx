@@ -35,7 +35,7 @@ export function Now() {
       <Fault fault={rules.fault} />
       {alarms.length === 0 ? (
         <Notice tone="ok">
-          <strong>All is in order.</strong> None of {counted(rules.value.length, "rule")} is pending or firing.
+          <strong>All is in order.</strong> {rules.value.length === 1 ? "The one rule is neither pending nor firing." : `None of ${counted(rules.value.length, "rule")} is pending or firing.`}
         </Notice>
       ) : (
         <ul class="alarms" aria-label="Alerts now">
@@ -58,11 +58,11 @@ export function AlarmBox(props: { rule: Rule; state: DeviceState; reload: () => 
   return (
     <article class={`panel alarm ${isFiring ? severity : ""}`}>
       <div>
-        <h3>
+        <h2>
           <Badge tone={isFiring ? severity : ""}>{isFiring ? severity : state.state}</Badge>
           <a href={to("alerts", "rules", rule.id)}>{rule.name}</a>
           {state.device && <span class="muted">{state.device}</span>}
-        </h3>
+        </h2>
         <p>
           {rule.key} is <strong class="numbers">{shownValue(state.value)}</strong> ({inWords(rule)}), {state.state} since <When at={state.since} />
         </p>

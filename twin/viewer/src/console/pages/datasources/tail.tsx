@@ -123,7 +123,7 @@ function Rows(props: { rows: Row[]; keys: string[] }) {
           ))}
         </tbody>
       </table>
-      {hidden > 0 && <p class="hint">and {hidden} more keys</p>}
+      {hidden > 0 && <p class="hint">and {hidden === 1 ? "one more key" : `${hidden} more keys`}</p>}
     </div>
   );
 }

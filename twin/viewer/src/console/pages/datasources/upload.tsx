@@ -1,6 +1,6 @@
 // A file dropped on the page: first looked at, then stored. Both by the ingestion route, with an ingest key
 // that is made for it and deleted after.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Api, ApiError } from "../../../shared/api";
 import { bytes } from "../../../shared/format";
 import { Badge, Card, Fault, Notice } from "../../kit/basics";
@@ -110,6 +110,15 @@ export function Upload(props: { source: DatasourceDetail }) {
 
 function Drop(props: { onFile: (file: File | undefined) => void }) {
   const [isOver, setOver] = useState(false);
+  useEffect(() => {
+    const missed = (event: Event) => event.preventDefault(); // beside the box: else the browser leaves the page for the file
+    addEventListener("dragover", missed);
+    addEventListener("drop", missed);
+    return () => {
+      removeEventListener("dragover", missed);
+      removeEventListener("drop", missed);
+    };
+  }, []);
   return (
     <label
       class={`drop ${isOver ? "over" : ""}`}

@@ -74,6 +74,7 @@ export function Applications() {
                   Rotate
                 </ActButton>
                 <ActButton
+                  label={`${one.is_active ? "Disable" : "Enable"} ${one.name}`}
                   act={async () => {
                     await api.patch(`/v1/applications/${one.id}`, { is_active: !one.is_active });
                     await list.reload();

@@ -1,21 +1,18 @@
 import { bytes } from "../../../shared/format";
-import { withQuery } from "../../../shared/api";
 import type { Asset } from "../../../shared/types";
+import { MODEL_TYPE, modelName } from "../../../shared/upload";
 import { Empty, Moment } from "../../kit/basics";
 import { DeleteButton } from "../../kit/dialog";
 import { FileButton } from "../../kit/file";
 import { List } from "../../kit/list";
 import { useList } from "../../kit/load";
-import { api, may } from "../../session";
-
-const HEADERS = { "Content-Type": "model/gltf-binary" };
+import { api, may, send } from "../../session";
 
 /** The 3D models that scenes are made of. */
 export function Assets() {
   const list = useList<Asset>("/v1/assets");
-  const upload = async (file: File) => {
-    const name = file.name.replace(/\.glb$/i, "");
-    await api.ask("POST", withQuery("/v1/assets", { name }), { body: file, headers: HEADERS });
+  const upload = async (file: File, onPart: (part: number) => void) => {
+    await send(file, { path: "/v1/assets", query: { name: modelName(file.name) }, mediaType: MODEL_TYPE, onPart });
     await list.reload();
   };
   return (
@@ -55,8 +52,8 @@ export function Assets() {
                   <FileButton
                     label="Replace"
                     accept=".glb"
-                    onFile={async (file) => {
-                      await api.ask("PUT", `/v1/assets/${one.id}`, { body: file, headers: HEADERS });
+                    onFile={async (file, onPart) => {
+                      await send(file, { method: "PUT", path: `/v1/assets/${one.id}`, mediaType: MODEL_TYPE, onPart });
                       await list.reload();
                     }}
                   />

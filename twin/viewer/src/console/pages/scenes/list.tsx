@@ -1,22 +1,30 @@
 import { useState } from "preact/hooks";
 import type { Scene, SceneSummary } from "../../../shared/types";
-import { Empty, Moment } from "../../kit/basics";
+import { ARCHIVE_TYPE } from "../../../shared/upload";
+import { Empty, Moment, Notice } from "../../kit/basics";
 import { Dialog } from "../../kit/dialog";
 import { FileButton } from "../../kit/file";
 import { FormBox, problemOf, TextField, useForm } from "../../kit/form";
 import { List } from "../../kit/list";
 import { useList } from "../../kit/load";
+import { counted } from "../../logic/words";
 import { go, to } from "../../router";
-import { api, may } from "../../session";
+import { api, may, send } from "../../session";
+
+interface Imported {
+  scene: Scene;
+  dropped_widget_ids: string[];
+}
 
 /** All scenes. */
 export function SceneList() {
   const list = useList<SceneSummary>("/v1/scenes");
   const [isAsked, setAsked] = useState(false);
-  const bring = async (file: File) => {
-    const headers = { "Content-Type": "application/zip" };
-    const made = await api.ask<Scene>("POST", "/v1/scenes/import", { body: file, headers });
-    go("scenes", made.id);
+  const [made, setMade] = useState<Imported | null>(null);
+  const bring = async (file: File, onPart: (part: number) => void) => {
+    setMade(null);
+    setMade(await send<Imported>(file, { path: "/v1/scenes/import", mediaType: ARCHIVE_TYPE, onPart }));
+    await list.reload();
   };
   const create = (
     <button type="button" class="button primary" onClick={() => setAsked(true)}>
@@ -30,6 +38,12 @@ export function SceneList() {
           {create}
           <FileButton label="Import a zip" accept=".zip" onFile={bring} />
         </div>
+      )}
+      {made && (
+        <Notice tone={made.dropped_widget_ids.length > 0 ? "warning" : "ok"}>
+          <a href={to("scenes", made.scene.id)}>{made.scene.name}</a> was made as a new scene.
+          {made.dropped_widget_ids.length > 0 && ` Left out, because it is not here: ${counted(made.dropped_widget_ids.length, "widget")}.`}
+        </Notice>
       )}
       <List
         label="Scenes"
