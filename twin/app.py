@@ -34,9 +34,10 @@ from twin.datasources.routes import routes as datasource_routes
 from twin.db.partition_job import partition_job
 from twin.docs_page import docs_page, openapi_document
 from twin.every_request import StrictRequest, answer_options, require_caller
-from twin.front import Front, PlainRoute
+from twin.front import ApplicationRoute, Front, PlainRoute
 from twin.gate import Gate, gate_jobs
 from twin.ground import Ground, open_ground
+from twin.head_requests import HeadRequests
 from twin.held import Held
 from twin.housekeeping import housekeeping_jobs
 from twin.keys.routes import routes as key_routes
@@ -111,7 +112,8 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    return _served(run, AccessCounter(Gate(polls.before(app), held)), [own, foreign], holding)
+    served = HeadRequests(AccessCounter(Gate(polls.before(app), held)))
+    return _served(run, served, [own, foreign], holding)
 
 
 def _handlers(polls: PollMemory) -> list[Any]:
@@ -143,7 +145,10 @@ def _handlers(polls: PollMemory) -> list[Any]:
 
 
 def _served(run: Runtime, app: AsgiApp, hot: Sequence[PlainRoute], held: Held) -> RsgiServer:
-    front = Front(run.front, hot, held, run.settings.max_connections) if run.front else None
+    front = None
+    if run.front:
+        plain = [*hot, ApplicationRoute(app, held)]
+        front = Front(run.front, plain, held, run.settings.max_connections)
     return RsgiServer(hot, app, held, front)
 
 

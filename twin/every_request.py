@@ -14,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
 from twin.auth import provide_principal
+from twin.head_requests import allowed
 
 
 class StrictRequest(Request[Any, Any, Any]):
@@ -60,4 +61,4 @@ async def answer_options(request: Request[Any, Any, Any]) -> Response[None] | No
         if isinstance(route, HTTPRoute) and route.path_format == template
         for method in route.methods
     }
-    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods))})
+    return Response(None, status_code=204, headers={"Allow": allowed(methods)})

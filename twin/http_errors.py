@@ -17,6 +17,7 @@ from litestar.exceptions import (
 from twin.auth import may_ask_for_password
 from twin.db.errors import translate
 from twin.errors import InternalError, Invalid, ItemError, TwinfeedError, Unauthorized, Unreadable
+from twin.head_requests import allowed
 from twin.logs import redact
 
 log = structlog.get_logger("twin.http")
@@ -76,7 +77,8 @@ def handle(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
     if isinstance(ours, Unauthorized) and may_ask_for_password(request):
         headers.append(("www-authenticate", 'Bearer realm="twinfeed", Basic realm="twinfeed"'))
     if isinstance(exc, MethodNotAllowedException) and exc.headers:
-        headers.extend(dict(exc.headers).items())
+        methods = {name.lower(): value for name, value in dict(exc.headers).items()}["allow"]
+        headers.append(("allow", allowed(methods.split(", "))))
     return Response(body, status_code=status, headers=dict(headers), media_type="application/json")
 
 

@@ -95,6 +95,24 @@ class RsgiServer:
                 bridge.close()
 
 
+def asgi_scope(scope: Scope, own: tuple[str, int] | None = None) -> dict[str, Any]:
+    """Return a request's scope as ASGI has it; `own`: the server's address where the scope has none."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": scope.http_version,
+        "server": _address(scope.server) or own,  # a Unix socket has no address
+        "client": _address(peer(scope)),
+        "scheme": scope.scheme or "http",
+        "method": scope.method,
+        "root_path": "",
+        "path": scope.path,
+        "query_string": scope.query_string.encode("latin-1"),
+        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in _headers(scope)],
+        "extensions": {},
+    }
+
+
 class _Bridge:
     """One request, as ASGI sees it."""
 
@@ -114,20 +132,7 @@ class _Bridge:
         self._is_over = asyncio.Event()
         behind_front = "/" in scope.client  # the path that the front bound its end to
         self._outflow = Outflow(scope.client if behind_front else _address(scope.client))
-        self.scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": scope.http_version,
-            "server": _address(scope.server) or own,  # a Unix socket has no address
-            "client": _address(peer(scope)),
-            "scheme": scope.scheme or "http",
-            "method": scope.method,
-            "root_path": "",
-            "path": scope.path,
-            "query_string": scope.query_string.encode("latin-1"),
-            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in _headers(scope)],
-            "extensions": {},
-        }
+        self.scope = asgi_scope(scope, own)
 
     async def receive(self) -> dict[str, Any]:
         """Return the next part of the body, then wait for the client to go or the answer's end."""

@@ -5,6 +5,7 @@ import select
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from support.server import RunningServer, start_server
 from support.wire import Answer, Wire, chunk, request
@@ -189,7 +190,9 @@ def test_a_body_that_comes_after_its_refusal_was_decided(
     )
     with Wire(server.url) as wire:
         for _ in range(20):
-            wire.send(request("GET", "/health"))  # from here on the server behind answers
+            wire.send(
+                request("GET", "/health", TE="trailers")
+            )  # not plain: from here on the server behind answers
             health = wire.read()
             assert health is not None
             assert health.status == 200
@@ -198,3 +201,105 @@ def test_a_body_that_comes_after_its_refusal_was_decided(
             answer = wire.read()
             assert answer is not None
             assert (answer.status, answer.headers.get("connection")) == (status, None)
+
+
+PLANT = "/v1/datasources/{id}"
+LINE = "/v1/data/line?datasource_id={id}&key=temp&from=1790000000&to=1790000600"
+READS = [
+    "/health",
+    "/v1/datasources?limit=1",
+    PLANT,
+    PLANT + "/readings?limit=2",
+    PLANT + "/export?format=csv",
+    LINE,
+    LINE + "&agg=nothing",
+    "/nothing",
+]
+
+
+def _plant(server: RunningServer) -> str:
+    datasource = server.datasource(data_keys=[{"key": "temp", "kind": "number"}])
+    assert datasource.post([{"ts": T0 + n, "temp": n} for n in range(3)]).status_code == 200
+    return datasource.id
+
+
+@pytest.mark.parametrize("path", READS)
+def test_the_application_answers_alike_in_front_and_behind(
+    server: RunningServer, path: str
+) -> None:
+    told = {"Authorization": f"Bearer {server.admin_key}", "X-Forwarded-For": "192.0.2.1"}
+    url = path.format(id=_plant(server))
+    with httpx.Client(base_url=server.url, headers=told) as client:
+        answers = [client.get(url, headers=how) for how in ({}, {"TE": "trailers"})]
+    headers = [dict(answer.headers) for answer in answers]
+    for found in headers:
+        found.pop("date")
+        found.pop("server", None)  # each names itself or does not
+    assert "nothing" in path or answers[0].is_success, answers[0].text
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].content == answers[1].content
+    assert headers[0] == headers[1]
+
+
+@pytest.mark.parametrize("how", [{}, {"TE": "trailers"}], ids=["in front", "behind"])
+@pytest.mark.parametrize("path", READS)
+def test_head_is_get_without_its_body(
+    server: RunningServer, path: str, how: dict[str, str]
+) -> None:
+    url = path.format(id=_plant(server))
+    with httpx.Client(base_url=server.url, headers=server.auth | how) as client:
+        got, headers = client.get(url), client.head(url)
+        after = client.get("/health")  # on the same connection
+    assert headers.status_code == got.status_code
+    assert headers.content == b""
+    for found in (got, headers):
+        found.headers.pop("date")
+        found.headers.pop("transfer-encoding", None)  # RFC 9110 9.3.2 lets HEAD leave it out
+    assert dict(headers.headers) == dict(got.headers)
+    assert after.status_code == 200
+
+
+@pytest.mark.parametrize("how", [{}, {"TE": "trailers"}], ids=["in front", "behind"])
+def test_head_of_a_widget_has_its_tag_and_knows_what_did_not_change(
+    server: RunningServer, how: dict[str, str]
+) -> None:
+    source = _plant(server)
+    spec = {"type": "single", "title": "t", "datasource_id": source, "key": "temp"}
+    url = f"/v1/widgets/{server.post('/v1/widgets', spec).json()['id']}/data"
+    with httpx.Client(base_url=server.url, headers=server.auth | how) as client:
+        got = client.get(url)
+        told = client.head(url)
+        assert told.headers["etag"] == got.headers["etag"]
+        assert told.headers["content-length"] == str(len(got.content))
+        same = client.head(url, headers={"If-None-Match": told.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+        stream = client.head("/v1/stream", params={"widgets": url.split("/")[3]})
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert client.get(url).content == got.content
+
+
+def test_head_where_there_is_no_get_is_refused(server: RunningServer) -> None:
+    answer = server.client.head("/v1/widgets/data", headers=server.auth)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
+    answer = server.client.put("/v1/widgets", headers=server.auth)
+    assert answer.status_code == 405
+    assert {"GET", "HEAD", "POST"} <= set(answer.headers["allow"].split(", "))
+
+
+def test_a_connection_stays_with_the_front_whatever_is_asked(server: RunningServer) -> None:
+    told = {"Authorization": f"Bearer {server.admin_key}", "Content_Type": "application/json"}
+    with Wire(server.url) as wire:
+
+        def ask(method: str, path: str, body: bytes = b"") -> Answer:
+            wire.send(request(method, path, body, **told))
+            answer = wire.read()
+            assert answer is not None
+            return answer
+
+        made = ask("POST", "/v1/datasources", b'{"name": "one"}')
+        assert made.status == 201
+        path = f"/v1/datasources/{json.loads(made.body)['id']}"
+        assert json.loads(ask("PATCH", path, b'{"name": "two"}').body)["name"] == "two"
+        assert json.loads(ask("GET", path).body)["name"] == "two"
+        assert ask("DELETE", path).status == 204
+        assert ask("GET", path).status == 404

@@ -72,7 +72,7 @@ def test_a_line_that_makes_a_head_not_plain(line: bytes) -> None:
         b"POST /hot?#a HTTP/1.1\r\nHost: x",
         b"POST  /hot HTTP/1.1\r\nHost: x",
         b"POST /h\xc3\xb6t HTTP/1.1\r\nHost: x",
-        b"PUT /hot HTTP/1.1\r\nHost: x",
+        b"OPTIONS /hot HTTP/1.1\r\nHost: x",
         b"post /hot HTTP/1.1\r\nHost: x",
         b"PRI * HTTP/2.0",
         b"POST /hot HTTP/1.1\r\nHost: x\r\nContent-Length: -1",

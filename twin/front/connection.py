@@ -30,7 +30,7 @@ CONNECT_ATTEMPTS, CONNECT_PAUSE_S = 200, 0.05
 """The server behind bounds its connections: for a place there a client waits ten seconds."""
 UNREAD_BYTES = 65_536
 _HEAD_END = b"\r\n\r\n"
-_BEGINNINGS = (b"POST /", b"GET /")
+_BEGINNINGS = (b"POST /", b"GET /", b"HEAD /", b"PUT /", b"PATCH /", b"DELETE /")
 _BEGINNING_BYTES = max(map(len, _BEGINNINGS))
 
 log = structlog.get_logger("twin.front")
@@ -222,8 +222,7 @@ class Connection(asyncio.Protocol):
             return
         end = held.find(_HEAD_END)
         if end < 0:
-            is_other = len(held) >= _BEGINNING_BYTES and not held.startswith(_BEGINNINGS)
-            if len(held) > MAX_HEAD_BYTES or is_other:
+            if len(held) > MAX_HEAD_BYTES or not _may_begin(bytes(held[:_BEGINNING_BYTES])):
                 self.hand_on()
             return
         found = self._front.head(bytes(held[:end]))
@@ -247,7 +246,7 @@ class Connection(asyncio.Protocol):
             self._task = asyncio.create_task(self._respond(route, head, body))
 
     async def _respond(self, route: PlainRoute, head: Head, body: bytes) -> None:
-        scope = msgspec.structs.replace(head, client=self.client)
+        scope = msgspec.structs.replace(head, client=self.client, server=self._front.name)
         try:
             found = await route.respond(cast(Any, scope), cast(Any, PlainBody(body)))
         except Exception:
@@ -374,6 +373,11 @@ class Behind(asyncio.Protocol):
         """The client is gone."""
         if self._transport is not None:
             self._transport.close()
+
+
+def _may_begin(held: bytes) -> bool:
+    """Return whether the first bytes may be those of a plain request."""
+    return held.startswith(_BEGINNINGS) or any(b.startswith(held) for b in _BEGINNINGS)
 
 
 async def _connect(end: socket.socket, path: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_TARGET = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.1\Z")
+_TARGET = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!-~]*) HTTP/1\.1\Z")
 _HEADER = re.compile(rb"([!#$&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~\t]*[!-~])?|)[ \t]*\Z")
 _NOT_PLAIN = frozenset(
     ("transfer-encoding", "expect", "upgrade", "trailer", "te", "http2-settings")

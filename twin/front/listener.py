@@ -67,6 +67,8 @@ class Front:
         """The loop's time, as of the last tick."""
         self.address: tuple[str, int] | None = None
         """Where it listens."""
+        self.name = ""
+        """The same as ``host:port``."""
         self.date = b""
         """The Date header of answers, to the second."""
 
@@ -76,7 +78,8 @@ class Front:
         self.tick()
         self._listening = socket.socket(fileno=os.dup(self._plan.listen_fd))
         self._listening.setblocking(False)
-        self.address = self._listening.getsockname()[:2]
+        host, port = self.address = self._listening.getsockname()[:2]
+        self.name = f"{host}:{port}"
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         fitting = max((files - OTHER_FILES) // FILES_EACH, 1)
         self._max_connections = min(self._max_connections, fitting)
@@ -191,7 +194,7 @@ class Front:
             return kept
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}"]
         lines += [f"{name}: {value}" for name, value in headers]
-        if status not in _WITHOUT_BODY:
+        if status not in _WITHOUT_BODY and not (body == b"" and _tells_length(headers)):
             lines.append(f"content-length: {len(body)}")
         made = "\r\n".join([*lines, ""]).encode("latin-1") + self.date + b"\r\n" + body
         if key is not None and len(self._answers) < MAX_ANSWERS:
@@ -225,3 +228,8 @@ class Front:
         if self._is_full:
             self._accept_again()
         self._ticks = loop.call_later(TICK_S, self.tick)
+
+
+def _tells_length(headers: Sequence[tuple[str, str]]) -> bool:
+    """Return whether an answer to HEAD says how long the body would be."""
+    return any(name.lower() == "content-length" for name, _ in headers)
