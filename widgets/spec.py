@@ -52,6 +52,16 @@ MAX_TEXT = 200
 MAX_STALE_S = 10 * 366 * 86_400
 
 _FIELD = re.compile(r"at `\$\.(\w+)|field `(\w+)`")
+_EXPECTED = re.compile(r"Expected `([^`]+)`")
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "array": "a list",
+    "object": "an object",
+    "bool": "true or false",
+}
+"""What msgspec calls types, in words."""
 
 
 class WidgetSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -167,8 +177,16 @@ def _convert(fields: Mapping[str, Any], *, strict: bool) -> WidgetSpec:
             raise _invalid(field, f"is not a field; what is: {', '.join(FIELDS)}") from None
         if "missing required" in str(exc):
             raise _invalid(field, "is needed") from None
-        problem = str(exc).split(" - at")[0]
-        raise _invalid(field, f"is not valid: {problem[:1].lower()}{problem[1:]}") from None
+        raise _invalid(field, _of_type(str(exc).split(" - at")[0])) from None
+
+
+def _of_type(problem: str) -> str:
+    """Return what a field must be, in words, of what msgspec says about its type."""
+    match = _EXPECTED.match(problem)
+    if match is None:
+        return f"is not valid: {problem[:1].lower()}{problem[1:]}"
+    wanted = [_TYPES.get(name, name) for name in match[1].split(" | ") if name != "null"]
+    return f"must be {' or '.join(wanted)}"
 
 
 def _checked(spec: WidgetSpec, max_points: int) -> WidgetSpec:
