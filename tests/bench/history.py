@@ -114,9 +114,10 @@ def _refresh_at_once(conn: psycopg.Connection[tuple[object, ...]], from_s: int, 
             )
 
 
-def extend(home: Home, history: History) -> None:
-    """Let the devices have sent until now what they would have sent since they were filled."""
+def extend(home: Home, history: History, devices: int | None = None) -> None:
+    """Let the first devices (all) have sent until now what they would have since they were filled."""
     streams, columns = home.slots(history.made)
+    streams = streams[:devices]
     ((newest,),) = home.rows(
         "SELECT extract(epoch FROM max(ts))::bigint FROM readings WHERE stream_id = %s", streams[0]
     )
