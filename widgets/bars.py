@@ -6,7 +6,8 @@ from msgspec import UNSET
 
 from twin.errors import Invalid, ItemError
 from widgets.answers import BarAnswer, Series, Value
-from widgets.run import Reader, Row
+from widgets.rows import Row
+from widgets.run import Reader
 from widgets.spec import WidgetSpec
 from widgets.subject import Subject
 from widgets.tracks import question_of, too_many

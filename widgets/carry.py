@@ -20,7 +20,7 @@ async def carried(
 ) -> Before | None:
     """Return that bucket's begin in µs and value, of some streams, or None without one."""
     column, from_us = subject.key.column, window.from_us
-    newest = await reader.newest(tuple(streams), column, 0, from_us, from_us)
+    newest = await reader.newest(tuple(streams), column, 0, from_us, from_us, subject.party)
     if not newest:
         return None
     start_us = window.grid.floor(newest[0].ts_us)

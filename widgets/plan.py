@@ -2,7 +2,9 @@
 
 Pure. Every statement gives rows (bucket, grp, n, value, lo, hi): the bucket's begin or NULL, the
 stream id or value of the group or NULL, how many values went in, the aggregate, and the envelope or
-NULL. Invariant: the rows are those of the raw readings, whatever relation they come from.
+NULL. Where a rollup is read, a last row says with n = CLEAN, and the number of cleanings so far as
+value, that no hour of it is dirty, or with n = DIRTY that one is and the rows do not count.
+Invariant: the rows are those of the raw readings, whatever relation they come from.
 """
 
 from datetime import timedelta
@@ -15,7 +17,7 @@ from psycopg import sql
 
 from twin.clock import to_datetime, to_rfc3339
 from widgets.grid import FixedGrid
-from widgets.segments import Relation, Segment, divide, edge_step, raw
+from widgets.segments import RAW, Relation, Segment, divide, edge_step, raw
 from widgets.window import Window
 
 Grouping = Literal["whole", "time", "device", "device_time", "value"]
@@ -24,7 +26,7 @@ RAW_AGGREGATES = ("median", "p95", "p99", "delta", "rate")
 """What only the readings themselves can tell; bounded in rows."""
 _PERCENTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
 _ORDERED = ("first", "last")
-DIRTY = -1
+CLEAN, DIRTY = -2, -1
 _COMBINED = {
     "avg": "sum(s) / sum(n)",
     "min": "min(lo)",
@@ -56,44 +58,64 @@ class Question(msgspec.Struct, frozen=True):
 class Query(msgspec.Struct, frozen=True):
     """A statement, its parameters, and the bound on the values that may go in (0: none).
 
-    `if_dirty` is the statement to run instead once the first gives one row, of DIRTY values.
+    `is_checked`: it ends with the row of CLEAN or DIRTY. `if_dirty` is what to ask then instead.
     """
 
     statement: sql.Composed | bytes
     params: dict[str, Any]
     max_rows: int = 0
-    if_dirty: bytes | None = None
+    is_checked: bool = False
+    if_dirty: "Query | None" = None
 
 
-def plan(question: Question, closed_us: int, max_raw_rows: int) -> Query:
+def reads_rollups(question: Question) -> bool:
+    """Return whether a rollup can answer for what is closed."""
+    return question.agg in _COMBINED and question.grouping != "value"
+
+
+def plan(
+    question: Question, closed_us: int, max_raw_rows: int, held_from_us: int | None = None
+) -> Query:
     """Return the query that answers a question.
 
     `closed_us`: the rollups' mark. `max_raw_rows`: the bound where only raw readings can answer.
+    `held_from_us`: the rows from there to the question's begin are there already; whether they still
+    hold is asked too, and nothing in place of what is dirty.
     """
     params: dict[str, Any] = {"streams": list(question.streams)}
-    if question.agg in RAW_AGGREGATES or question.grouping == "value":
+    if not reads_rollups(question):
         params |= _span(question.from_us, question.end_us) | {"cap": max_raw_rows + 1}
         return Query(_raw_statement(question, params), params, max_raw_rows)
-    segments = _segments(question, closed_us)
-    for index, segment in enumerate(segments):
-        params |= _span(segment.from_us, segment.end_us, f"s{index}")
-    rolled = [s for s in segments if s.relation != "readings"]
-    if rolled:
-        params |= _span(rolled[0].from_us, rolled[-1].end_us, "rolled")
-    bucket, key = _bucket_and_key(question, params)
-    shape = _Shape(
-        bucket=bucket,
-        key=key,
-        group=_group(question),
-        agg=question.agg,
-        envelope=question.envelope,
-        column=question.column,
-        relations=tuple(segment.relation for segment in segments),
+    step_us = 0 if question.window is None else edge_step(question.window)
+    segments = divide(question.from_us, question.end_us, step_us, closed_us)
+    rolled = [s for s in segments if s.relation != RAW]
+    shape = _shape(question, segments, params)
+    if not rolled and held_from_us is None:
+        return Query(_combined(shape, is_checked=False, with_dirty=False), params)
+    ends_us = [question.from_us, *(s.end_us for s in rolled)]
+    from_us = rolled[0].from_us if held_from_us is None else held_from_us
+    params |= _span(from_us, max(ends_us), "rolled")
+    if rolled and _is_pooled_order(question):
+        statement = _ordered(shape)
+        params |= _span(question.from_us, question.end_us, "all")
+        whole: dict[str, Any] = {"streams": params["streams"]}
+        raws = _shape(question, raw(question.from_us, question.end_us), whole)
+        otherwise = Query(_combined(raws, is_checked=False, with_dirty=False), whole)
+    else:
+        statement = _combined(shape, is_checked=True, with_dirty=False)
+        otherwise = Query(_combined(shape, is_checked=False, with_dirty=True), params)
+    return Query(
+        statement, params, is_checked=True, if_dirty=otherwise if held_from_us is None else None
     )
-    clean = _combined(shape, if_clean=bool(rolled), with_dirty=False)
-    if not rolled:
-        return Query(clean, params)
-    return Query(clean, params, if_dirty=_combined(shape, if_clean=False, with_dirty=True))
+
+
+def _is_pooled_order(question: Question) -> bool:
+    """Return whether the first or last of several streams is asked for.
+
+    A rollup knows the order within a stream, not which of two devices spoke first.
+    """
+    pooled = len(question.streams) > 1 and question.grouping in ("whole", "time")
+    return pooled and question.agg in _ORDERED
 
 
 class _Shape(msgspec.Struct, frozen=True):
@@ -108,26 +130,46 @@ class _Shape(msgspec.Struct, frozen=True):
     relations: tuple[Relation, ...]
 
 
+def _shape(question: Question, segments: list[Segment], params: dict[str, Any]) -> _Shape:
+    """Return the shape of a question over segments, and give `params` what it refers to."""
+    for index, segment in enumerate(segments):
+        params |= _span(segment.from_us, segment.end_us, f"s{index}")
+    bucket, key = _bucket_and_key(question, params)
+    return _Shape(
+        bucket=bucket,
+        key=key,
+        group=_group(question),
+        agg=question.agg,
+        envelope=question.envelope,
+        column=question.column,
+        relations=tuple(segment.relation for segment in segments),
+    )
+
+
 _IS_DIRTY = (
     "EXISTS (SELECT FROM rollup_dirty WHERE stream_id = ANY(%(streams)s)"
     " AND hour > %(rolled_from)s - interval '1 hour' AND hour < %(rolled_end)s)"
 )
+_CHECK = (
+    f" UNION ALL SELECT NULL, NULL, CASE WHEN {_IS_DIRTY} THEN {DIRTY} ELSE {CLEAN} END,"
+    " cleanings::float8, NULL, NULL FROM rollup_mark"
+)
+_IF_CLEAN = f" WHERE NOT {_IS_DIRTY}"
 
 
 @lru_cache(maxsize=1000)
-def _combined(shape: _Shape, *, if_clean: bool, with_dirty: bool) -> bytes:
+def _combined(shape: _Shape, *, is_checked: bool, with_dirty: bool) -> bytes:
     """Return the statement that aggregates the parts of a shape; `with_dirty`: those hours raw.
 
-    `if_clean`: as long as no hour of theirs is dirty, else one row that says so. Looking for dirty
-    hours bucket by bucket took half of the time of a year's line, and planning to read them as long
-    as that of a day's: there mostly are none. One statement, so that both see the same snapshot.
+    `is_checked`: as long as no hour of theirs is dirty, and with the row that says so. Looking for
+    dirty hours bucket by bucket took half of the time of a year's line, and planning to read them as
+    long as that of a day's: there mostly are none. One statement, so that both see the same snapshot.
     Kept as bytes: putting one together took half a millisecond.
     """
     template = sql.SQL(
         "(SELECT {bucket}, {grp}, sum(n), {value}, {lo}, {hi} FROM ({parts}) AS parts{condition}"
-        " GROUP BY {key}, 2 HAVING sum(n) > 0){otherwise} ORDER BY 1, 2"
+        " GROUP BY {key}, 2 HAVING sum(n) > 0){check} ORDER BY 1, 2, 3 DESC"
     )
-    otherwise = f" UNION ALL SELECT NULL, NULL, {DIRTY}, NULL, NULL, NULL WHERE {_IS_DIRTY}"
     statement = template.format(
         bucket=_trusted(shape.bucket),
         key=_trusted(shape.key),
@@ -136,19 +178,56 @@ def _combined(shape: _Shape, *, if_clean: bool, with_dirty: bool) -> bytes:
         lo=sql.SQL("min(lo)" if shape.envelope else "NULL::float8"),
         hi=sql.SQL("max(hi)" if shape.envelope else "NULL::float8"),
         parts=_parts(shape, with_dirty=with_dirty),
-        condition=_trusted(f" WHERE NOT {_IS_DIRTY}" if if_clean else ""),
-        otherwise=_trusted(otherwise if if_clean else ""),
+        condition=_trusted(_IF_CLEAN if is_checked else ""),
+        check=_trusted(_CHECK if is_checked else ""),
     )
     return statement.as_bytes(None)
 
 
-def _segments(question: Question, closed_us: int) -> list[Segment]:
-    pooled = len(question.streams) > 1 and question.grouping in ("whole", "time")
-    if pooled and question.agg in _ORDERED:
-        # A rollup knows the order within a stream, not which of two devices spoke first.
-        return raw(question.from_us, question.end_us)
-    step_us = 0 if question.window is None else edge_step(question.window)
-    return divide(question.from_us, question.end_us, step_us, closed_us)
+# A bucket's outermost part tells where its first or last reading lies; which stream spoke there is
+# looked up in the readings. The window's bounds are repeated so that other partitions are left out
+# already by the planner.
+_OUTERMOST = (
+    "WITH edges AS (SELECT {bucket} AS b, sum(n) AS n, {edge}(t) AS t, {edge}(u) AS u"
+    " FROM ({parts}) AS parts{condition} GROUP BY {key})"
+    " (SELECT e.b, NULL::int, e.n, p.v, NULL::float8, NULL::float8 FROM edges AS e"
+    " CROSS JOIN LATERAL (SELECT r.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
+    "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts >= e.t AND ts < e.u"
+    " AND ts >= %(all_from)s AND ts < %(all_end)s AND {v} IS NOT NULL ORDER BY ts {order} LIMIT 1"
+    ") AS r ORDER BY r.ts {order}, id {order} LIMIT 1) AS p){check} ORDER BY 1, 2, 3 DESC"
+)
+_WIDTHS: dict[Relation, str] = {
+    "readings": "1 microsecond",
+    "rollup_1m": "1 minute",
+    "rollup_15m": "15 minutes",
+    "rollup_1h": "1 hour",
+}
+
+
+@lru_cache(maxsize=1000)
+def _ordered(shape: _Shape) -> bytes:
+    """Return the statement for the first or last value of several streams, checked."""
+    is_last = shape.agg == "last"
+    branches = [_edge(index, relation, shape) for index, relation in enumerate(shape.relations)]
+    statement = sql.SQL(_OUTERMOST).format(
+        bucket=_trusted(shape.bucket),
+        key=_trusted(shape.key),
+        edge=sql.SQL("max" if is_last else "min"),
+        order=sql.SQL("DESC" if is_last else "ASC"),
+        parts=sql.SQL(" UNION ALL ").join(branches),
+        condition=_trusted(_IF_CLEAN),
+        check=_trusted(_CHECK),
+        **column_names(shape.column),
+    )
+    return statement.as_bytes(None)
+
+
+def _edge(index: int, relation: Relation, shape: _Shape) -> sql.Composed:
+    """Return rows (t, u, n): a part's begin, end and number of values."""
+    return sql.SQL("SELECT t, t + interval {width} AS u, n FROM ({branch}) AS part").format(
+        width=sql.Literal(_WIDTHS[relation]),
+        branch=_branch(index, relation, shape.column, with_dirty=False),
+    )
 
 
 def _parts(shape: _Shape, *, with_dirty: bool) -> sql.Composed:

@@ -230,6 +230,7 @@ async def _clean_tables(conn: AsyncConnection, step: Step, readers_us: int) -> N
         if pairs["from"] < pairs["to"]:
             await conn.execute(aggregate("from_pairs"), pairs)
         await _clean_hours(conn, step, readers_us)
+        await conn.execute(_queries["count_cleaning"])
         await conn.execute(_queries["delete_dirty"], [step.entries])
 
 
@@ -247,6 +248,7 @@ async def _clean_views(conn: AsyncConnection, step: Step, readers_us: int) -> No
         await _refresh_views(conn, step.from_us, min(step.to_us, readers_us))
     async with conn.transaction():
         await _clean_hours(conn, step, readers_us)
+        await conn.execute(_queries["count_cleaning"])
         await conn.execute(_queries["delete_dirty"], [step.entries])
 
 

@@ -27,10 +27,11 @@ from widgets.newest import (
     newest_two,
     where_from,
 )
-from widgets.plan import DIRTY, Query, Question, plan
+from widgets.plan import CLEAN, DIRTY, Query, Question, plan
+from widgets.rows import Row, SettledRows
 from widgets.samples import plan_samples
 from widgets.thin import Samples, decode, thin
-from widgets.together import Together
+from widgets.together import Party, Together
 
 MARK_KEPT_S = 5.0
 """How long a worker uses a mark it has read. An older mark is as right, it only reads more rows."""
@@ -38,17 +39,6 @@ MARK_KEPT_S = 5.0
 LEFT_FREE = 2
 """Connections that widgets leave to others: slow queries must not hold up keys and schemas, which
 ingest needs."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """One group: bucket begin or None, stream id or value or None, count, aggregate, envelope."""
-
-    bucket_us: int | None
-    group: float | None
-    count: int
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -70,6 +60,11 @@ class Reader:
         self._closed_us = 0
         self._closed_until_s = 0.0
         self._near = Together(self._looks)
+        self._settled = SettledRows()
+
+    def forget(self) -> None:
+        """Hold nothing of what was read."""
+        self._settled.clear()
 
     async def groups(self, question: Question) -> list[Row]:
         """Return the groups of a question, ordered by bucket and group.
@@ -80,14 +75,41 @@ class Reader:
             return []
         async with self._connection() as conn:
             closed_us = await self._closed(conn)
-            query = plan(question, closed_us, self._max_raw_rows)
-            records = await _fetch(conn, query)
-            if query.if_dirty is not None and records and records[0][2] == DIRTY:
-                dirty = Query(query.if_dirty, query.params)
-                records = await _fetch(conn, dirty)
-            rows = [_row(record) for record in records]
-        _check_bound(query, sum(row.count for row in rows))
+            rows = await self._continued(conn, question, closed_us)
+            if rows is None:
+                rows = await self._whole(conn, question, closed_us)
         return [row for row in rows if row.value is not None]
+
+    async def _continued(
+        self, conn: AsyncConnection, question: Question, closed_us: int
+    ) -> list[Row] | None:
+        """Return kept rows and those that follow them; None: there are none that still hold."""
+        settled = self._settled.find(question)
+        if settled is None:
+            return None
+        rest = msgspec.structs.replace(question, from_us=settled.until_us)
+        query = plan(rest, closed_us, self._max_raw_rows, question.from_us)
+        *records, check = await _fetch(conn, query)
+        if check[2] == DIRTY or check[3] != settled.cleanings:
+            self._settled.forget(question)
+            return None
+        rows = [*settled.rows, *map(_row, records)]
+        self._settled.keep(question, rows, settled.cleanings, closed_us)
+        return rows
+
+    async def _whole(self, conn: AsyncConnection, question: Question, closed_us: int) -> list[Row]:
+        query = plan(question, closed_us, self._max_raw_rows)
+        records, cleanings = await _fetch(conn, query), None
+        if query.is_checked:
+            check = records.pop()
+            if check[2] == CLEAN:
+                cleanings = int(check[3])
+            elif query.if_dirty is not None:
+                records = await _fetch(conn, query.if_dirty)
+        rows = [_row(record) for record in records]
+        _check_bound(query, sum(row.count for row in rows))
+        self._settled.keep(question, rows, cleanings, closed_us)
+        return rows
 
     async def samples(self, question: Question, how: str, points: int) -> dict[int, Samples]:
         """Return at most `points` readings picked by `how` from each group: by stream, or under 0.
@@ -98,7 +120,7 @@ class Reader:
             return {}
         query = plan_samples(question, self._max_raw_rows)
         async with self._connection() as conn:
-            rows = await _fetch(conn, query, binary=True)
+            rows = await _fetch(conn, query)
         _check_bound(query, sum(count for _, count, _, _ in rows))
 
         def pick() -> dict[int, Samples]:
@@ -116,17 +138,19 @@ class Reader:
         from_us: int,
         end_us: int,
         near_us: int,
+        party: Party,
         pool: Pool | None = None,
     ) -> list[Reading]:
         """Return the newest one or two values of [from, end), newest first.
 
-        `near_us`: about when the newest is expected. `pool`: whose devices' streams these all are.
+        `near_us`: about when the newest is expected. `party`: whose streams these are. `pool`: whose
+        devices' streams these all are.
         """
         if not streams or from_us >= end_us:
             return []
         if len(streams) <= FEW_STREAMS:
             begin_us = max(min(near_us, end_us) - NEAR_US[0], from_us)
-            near = await self._near.ask(Look(streams, column, begin_us, end_us))
+            near = await self._near.ask(party, Look(streams, column, begin_us, end_us))
             if len(near) == 2 or begin_us == from_us:
                 return near
         async with self._connection(pool) as conn:
@@ -204,12 +228,11 @@ def _check_bound(query: Query, count: int) -> None:
         )
 
 
-async def _fetch(
-    conn: AsyncConnection, query: Query, *, binary: bool = False
-) -> list[tuple[Any, ...]]:
+async def _fetch(conn: AsyncConnection, query: Query) -> list[tuple[Any, ...]]:
     try:
-        # Unprepared: the planner then sees the window and leaves out partitions outside it.
-        cursor = await conn.execute(query.statement, query.params, prepare=False, binary=binary)
+        # Unprepared: the planner then sees the window and leaves out partitions outside it. Binary:
+        # neither side writes or reads numbers and times as text.
+        cursor = await conn.execute(query.statement, query.params, prepare=False, binary=True)
         return await cursor.fetchall()
     except psycopg.errors.NumericValueOutOfRange:
         raise Invalid("The sum of these values is larger than a double can hold.") from None

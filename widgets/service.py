@@ -67,6 +67,7 @@ class WidgetService:
         self._encoder = msgspec.json.Encoder()
         self._steady = SteadyWindows(ground.settings.max_points)
         ground.notifier.on_lost(self._cache.clear)
+        ground.notifier.on_lost(self._reader.forget)
         ground.notifier.on_lost(self._alerts.clear)
 
     async def body(

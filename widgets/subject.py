@@ -7,6 +7,7 @@ from twin.errors import Invalid, ItemError
 from twin.schema import DataKey, DatasourceSchema
 from widgets.answers import Value
 from widgets.newest import Pool
+from widgets.together import Party
 
 _LISTED = 30
 """Most known names an error lists."""
@@ -30,6 +31,11 @@ class Subject:
             stream = self._schema.stream(device, page)
             return (stream,) if stream else ()
         return tuple(i for i, (_, p) in self._schema.streams.items() if p == page)
+
+    @property
+    def party(self) -> Party:
+        """Return to whom the datasource belongs."""
+        return self._schema.org_id, self._schema.environment
 
     @property
     def pool(self) -> Pool:

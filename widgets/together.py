@@ -1,6 +1,7 @@
 """Questions that arrive together become one statement: the singles of a scene, a double's two values.
 
-Invariant: every question gets its own answer or the statement's error, whoever else stopped waiting.
+Invariant: every question gets its own answer or the statement's error, whoever else stopped waiting,
+and a statement's questions are all one party's: of one organisation and environment.
 Nothing waits for more to come: those are taken together that are there once the loop comes round.
 """
 
@@ -11,34 +12,38 @@ from typing import Generic, TypeVar
 MOST = 100
 """Questions of a statement; a request has at most so many widgets."""
 
+Party = tuple[int, str]
+"""An organisation's number and one of its environments."""
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 
 class Together(Generic[Q, A]):
-    """Gathers questions for `answer`, which answers several in their order."""
+    """Gathers a party's questions for `answer`, which answers several in their order."""
 
     def __init__(self, answer: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> None:
         """Answer by `answer`."""
         self._answer = answer
-        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._waiting: dict[Party, list[tuple[Q, asyncio.Future[A]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, question: Q) -> A:
-        """Return the answer to a question. Raises what `answer` raises."""
+    async def ask(self, party: Party, question: Q) -> A:
+        """Return the answer to a party's question. Raises what `answer` raises."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[A] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._take)
-        self._waiting.append((question, answered))
+        self._waiting.setdefault(party, []).append((question, answered))
         return await answered
 
     def _take(self) -> None:
-        taken, self._waiting = self._waiting, []
-        for first in range(0, len(taken), MOST):
-            task = asyncio.ensure_future(self._tell(taken[first : first + MOST]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        parties, self._waiting = self._waiting, {}
+        for taken in parties.values():
+            for first in range(0, len(taken), MOST):
+                task = asyncio.ensure_future(self._tell(taken[first : first + MOST]))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     async def _tell(self, asked: list[tuple[Q, asyncio.Future[A]]]) -> None:
         waiting = [(question, future) for question, future in asked if not future.done()]

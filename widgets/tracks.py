@@ -10,7 +10,8 @@ from widgets.answers import Value
 from widgets.carry import CARRYING, carried
 from widgets.fill import Before
 from widgets.plan import Grouping, Question
-from widgets.run import Reader, Row
+from widgets.rows import Row
+from widgets.run import Reader
 from widgets.spec import FEWEST_PICKED, WidgetSpec
 from widgets.subject import Subject
 from widgets.thin import Samples

@@ -37,7 +37,9 @@ async def shown(
     begin_us = window.from_us if window is not None else 0
     end_us = window.end_us if window is not None else moment.end_us
     pool = subject.pool if spec.device is None else None
-    newest = await reader.newest(streams, column, begin_us, end_us, moment.now_us, pool)
+    newest = await reader.newest(
+        streams, column, begin_us, end_us, moment.now_us, subject.party, pool
+    )
     if not newest:
         return Shown()
     if window is None or spec.agg in (None, "last"):

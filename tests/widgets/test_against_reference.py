@@ -41,6 +41,7 @@ class Plant:
         self.now = now
         self.service = WidgetService(lab.ground)
         self.values: dict[tuple[str, int], dict[str, float]] = {}
+        self.asked: list[dict[str, str]] = []
 
     def write(self, rng: random.Random, count: int) -> None:
         """Write readings of the last six hours, distinct in time, some over existing ones."""
@@ -118,7 +119,17 @@ def random_question(rng: random.Random, now: int) -> dict[str, str]:
 
 
 async def check_lines(plant: Plant, rng: random.Random) -> None:
-    question = random_question(rng, plant.now)
+    await check_line(plant, random_question(rng, plant.now))
+
+
+async def check_lines_again(plant: Plant, rng: random.Random) -> None:
+    """What was asked before, while readings came, went and were rolled up."""
+    plant.asked.append(random_question(rng, plant.now))
+    for question in plant.asked[:3]:
+        await check_line(plant, question)
+
+
+async def check_line(plant: Plant, question: dict[str, str]) -> None:
     window = plant.window("line", **question)
     points = plant.points(question.get("device"))
     groups = by_bucket(points, window.starts, window.from_us, window.end_us)
@@ -258,6 +269,7 @@ async def check_single(plant: Plant, rng: random.Random) -> None:
 
 CHECKS = (
     check_lines,
+    check_lines_again,
     check_fills,
     check_series,
     check_picked,
@@ -317,6 +329,9 @@ def test_rollups_answer_for_closed_hours(database_url: str) -> None:
             for bucket in ("1m", "5m", "15m", "1h"):
                 answer = await plant.ask("line", agg="max", bucket=bucket, **hour)
                 assert set(answer["values"]) == {1.0}, bucket  # type: ignore[call-overload]
+            for agg in ("first", "last"):
+                told = await plant.ask("line", agg=agg, bucket="15m", **hour)
+                assert set(told["values"]) == {1.0}, agg  # type: ignore[call-overload]
             raw = await plant.ask("line", agg="max", bucket="30s", **hour)
             assert set(raw["values"]) == {5.0}  # type: ignore[call-overload]
 

@@ -35,6 +35,10 @@ WHERE dirty_id <= %s
 ORDER BY dirty_id
 LIMIT %s
 
+-- name: count_cleaning
+-- Rows of closed buckets that somebody kept count no more.
+UPDATE rollup_mark SET cleanings = cleanings + 1
+
 -- name: delete_dirty
 DELETE FROM rollup_dirty WHERE dirty_id = ANY (%s::bigint[])
 
