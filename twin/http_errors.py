@@ -1,5 +1,6 @@
 """The one place that turns errors into HTTP answers."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ from twin.logs import redact
 log = structlog.get_logger("twin.http")
 
 _encoder = msgspec.json.Encoder()
+_MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
+"""How Litestar says that a parameter is needed, by the name that clients use."""
 _NO_BODY = "'data'"
 """How Litestar says that a route needs a body and got none."""
 
@@ -106,6 +109,9 @@ def _from_validation(request: Request[Any, Any, Any], exc: ValidationException) 
     extra = exc.extra if isinstance(exc.extra, list) else []
     if any(isinstance(item, dict) and item.get("message") == _NO_BODY for item in extra):
         return Unreadable("The body is empty: send a JSON object.")
+    if (missing := _MISSING.match(exc.detail)) is not None:
+        needed = ItemError(f"{missing[1]} is needed", key=missing[1])
+        return Invalid(f"{needed.message}.", errors=[needed])
     items = [
         ItemError(str(item.get("message", "")), key=_client_name(request, item.get("key")))
         for item in extra

@@ -216,3 +216,9 @@ def test_nothing_of_a_key_is_ever_logged(own_server: RunningServer) -> None:
     log = own_server.log.read_text()
     assert datasource.key not in log
     assert own_server.admin_key not in log
+
+
+def test_a_parameter_that_is_missing_is_named(server: RunningServer) -> None:
+    answer = server.get("/v1/stream")
+    check(answer, 422)
+    assert answer.json()["errors"] == [{"message": "widgets is needed", "key": "widgets"}]
