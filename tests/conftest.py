@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support.server import RunningServer, start_server
+from support.server import LOGS, RunningServer, look_through_logs, start_server
 
 from twin.db.embedded import EmbeddedServer
 
@@ -78,6 +78,13 @@ def pytest_terminal_summary(
         terminalreporter.section(f"{count} tests left out: not about the given server")
         for path, number in told:
             terminalreporter.line(f"{path}: {number}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_logs() -> Iterator[None]:
+    """After the last test: no log of a server that a test started by hand holds a secret."""
+    yield
+    look_through_logs(*LOGS)
 
 
 @pytest.fixture(scope="session")

@@ -190,6 +190,27 @@ def test_an_address_that_guesses_is_stopped(guarded: RunningServer) -> None:
     assert guarded.client.get("/v1/organisation", headers=spoofed).status_code == 401
 
 
+def remaining_of(server: RunningServer, key: str) -> int:
+    """Return what a server thinks is left to a key; asking is not counted."""
+    answer = as_key(server, key)("GET", "/v1/data/single")
+    return int(answer.headers["x-ratelimit-remaining"])
+
+
+def both_at_once(one: RunningServer, two: RunningServer) -> None:
+    """Two hosts that are asked at the same time admit no more than the limit each; told, nothing."""
+    limit, urls = 20, [one.url, two.url]
+    key = limited(as_key(one, ADMIN_KEY), limit)
+    found = hammer(urls, key, 4 * limit)
+    assert limit <= found[200] <= 2 * limit
+    assert found[200] + found[429] == 4 * limit
+    for server in (one, two):
+        deadline = time.monotonic() + 15
+        while remaining_of(server, key) != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert hammer(urls, key, 6) == {429: 6}
+
+
 def test_two_hosts_share_a_limit(database_url: str) -> None:
     """A host counts at once what it admits itself, and within a second what the other did."""
     same_window(HOUR_S, 60)
@@ -205,6 +226,7 @@ def test_two_hosts_share_a_limit(database_url: str) -> None:
             assert time.monotonic() < deadline, answer.headers
             time.sleep(0.05)
         assert hammer([two.url], key, 15) == {200: 10, 429: 5}
+        both_at_once(one, two)
     with start_server(database_url) as three:  # what the others counted outlives them
         answer = as_key(three, key)("GET", "/v1/data/single")
         deadline = time.monotonic() + 15

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twin.limits.counters import BURST_US, GROUPS, WAYS, Counters, Moved, Window, beside, subject_of
 
@@ -120,6 +122,34 @@ def test_one_process_of_a_host_leads(tmp_path: Path) -> None:
     assert subprocess.check_output(command, text=True).strip() == "False"
     first.close()
     assert subprocess.check_output(command, text=True).strip() == "True"
+
+
+@given(
+    st.integers(1, 20),
+    st.lists(st.sampled_from([("take", 0), ("take", 1), ("tell", 0), ("tell", 1)]), max_size=200),
+)
+def test_two_hosts_pass_a_limit_by_what_the_other_admitted_unheard_at_most(
+    limit: int, steps: list[tuple[str, int]]
+) -> None:
+    """What one host admits is seen by the other when it is told; until then it may admit as much."""
+    hosts, admitted, unheard, excess = (Counters(), Counters()), [0, 0], [0, 0], 0
+    for what, host in steps:
+        if what == "take":
+            is_admitted = hosts[host].take(7, limit, HOUR)[0]
+            admitted[host] += is_admitted
+            unheard[host] += is_admitted
+            excess = max(excess, sum(admitted) - limit)
+            known = admitted[host] + admitted[1 - host] - unheard[1 - host]
+            assert known <= limit or not is_admitted
+        else:
+            moved = Moved(7, HOUR.starts_at, HOUR.ends_at, admitted[host])
+            hosts[1 - host].take(7, 0, HOUR)  # a row that is not there takes nothing over
+            hosts[1 - host].take_over(moved, NOW_US)
+            unheard[host] = 0
+    assert max(admitted) <= limit
+    assert excess <= limit
+    for counters in hosts:
+        counters.close()
 
 
 @pytest.mark.parametrize("kind", ["key", "application 60"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.leaks import assert_log_is_clean, assert_processes_are_clean
+from support.server import LOGS, look_through_logs
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,17 @@ def test_a_secret_in_a_log_is_found_and_not_told(tmp_path: Path, line: str) -> N
     with pytest.raises(AssertionError, match=r"line 2 .*<secret>") as told:
         assert_log_is_clean(log)
     assert line not in str(told.value)
+
+
+def test_logs_of_servers_started_by_hand_are_looked_through_too(tmp_path: Path) -> None:
+    fine, leaking = tmp_path / "fine", tmp_path / "leaking"
+    fine.write_text("fine")
+    leaking.write_text("tfi_" + "01" * 32)
+    LOGS.update((fine, leaking))
+    with pytest.raises(AssertionError, match="<secret>"):
+        look_through_logs(fine, leaking)
+    assert not fine.exists()
+    assert not LOGS & {fine, leaking}
 
 
 def test_what_is_redacted_may_stand(tmp_path: Path) -> None:
