@@ -31,6 +31,8 @@ _PREFLIGHT = [
     ("access-control-max-age", "600"),
     ("vary", "Origin"),
 ]
+NOT_STORED = (b"cache-control", b"no-store")
+"""On answers that say nothing else about it: some show a key, once."""
 Headers = list[tuple[str, str]]
 
 
@@ -61,8 +63,10 @@ class Gate:
 
         async def telling(message: Any) -> None:
             if message["type"] == "http.response.start":
-                more = _encoded(passage.leave(message["status"]))
-                message = {**message, "headers": [*message.get("headers", ()), *more]}
+                headers = [*message.get("headers", ()), *_encoded(passage.leave(message["status"]))]
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    headers.append(NOT_STORED)
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, telling)

@@ -96,3 +96,11 @@ def test_a_charset_is_named_once(server: RunningServer) -> None:
     assert server.get(f"{base}/readings").headers["content-type"] == "application/json"
     audit = server.get("/v1/audit/export")
     assert audit.headers["content-type"] == "text/csv; charset=utf-8"
+
+
+def test_what_may_hold_a_key_is_not_kept_by_anything_between(server: RunningServer) -> None:
+    ask = as_key(server, ADMIN_KEY)
+    for answer in (ask("POST", "/v1/keys", {"name": "k"}), ask("GET", "/v1/keys")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert ask("POST", "/v1/applications", {"name": "a"}).headers["cache-control"] == "no-store"

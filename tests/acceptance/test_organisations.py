@@ -79,7 +79,8 @@ def test_an_application_token_is_asked_for(
     assert (strangers["per_minute"], strangers["per_day"]) == (120, 10_000)
     admin_key = made(other("POST", "/v1/keys", {"name": "a", "scopes": ["admin"]}))["api_key"]
     through = as_key(server, admin_key, X_App_Token=app["app_token"])
-    assert other("PATCH", "/v1/organisation", {"requires_application": True}).status_code == 200
+    changed = other("PATCH", "/v1/organisation", {"requires_application": True})
+    tenant = changed.json()["tenant_id"]
     soon(other, "/v1/datasources", 403)
     assert "X-App-Token" in other("GET", "/v1/datasources").json()["message"]
     soon(through, "/v1/datasources", 200)
@@ -96,7 +97,15 @@ def test_an_application_token_is_asked_for(
     soon(through, "/v1/datasources", 200)
     assert through("PATCH", url, {"is_active": False}).json()["is_active"] is False
     soon(through, "/v1/datasources", 403)
-    # The way out: an application can be made where one is, or from the command line's key.
+    # Nobody has a token that is taken any more: the way out is at the machine.
+    assert other("PATCH", "/v1/organisation", {"requires_application": False}).status_code == 403
+    run(server, "orgs", "edit", tenant, "--no-requires-application")
+    soon(other, "/v1/datasources", 200)
+    told = other("GET", "/v1/audit").json()["items"][0]
+    assert (told["actor_kind"], told["changes"]) == (
+        "command line",
+        {"requires_application": False},
+    )
     assert server.get("/v1/datasources").status_code == 200  # the other organisation asks for none
 
 

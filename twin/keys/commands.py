@@ -170,6 +170,28 @@ def orgs_list(**flags: object) -> None:
             click.echo(f"{tenant_id}  {created_at:%Y-%m-%d}  {name}")
 
 
+@orgs_group.command("edit")
+@click.argument("tenant_id")
+@click.option(
+    "--requires-application/--no-requires-application",
+    "requires_application",
+    default=None,
+    help="Whether each request must name an application.",
+)
+@database_options
+def orgs_edit(tenant_id: str, requires_application: bool | None, **flags: object) -> None:
+    """Change an organisation: the way out when nobody holds an application's token any more."""
+    if requires_application is None:
+        raise click.UsageError("Say what to change: --no-requires-application.")
+    told: dict[str, Any] = {"requires_application": requires_application}
+    with _connected(flags) as conn:
+        org_id, _ = find_organisation(conn, tenant_id)
+        values = {"name": None, "allowed_origins": None, "org_id": org_id, **told}
+        conn.execute(load("twin", "organisations")["update_organisation"], values)
+        record_command(conn, org_id, "live", "update", _ORGANISATION, tenant_id, told)
+        _tell(conn)
+
+
 @contextmanager
 def _connected(flags: dict[str, Any]) -> Iterator[Connection]:
     """Give a connection to the up-to-date database, whose transaction the block's end commits."""
