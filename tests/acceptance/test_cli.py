@@ -55,6 +55,12 @@ def test_help_everywhere(command: str) -> None:
         assert done.stderr == ""
 
 
+def test_an_edit_says_what_to_change() -> None:
+    done = twinfeed("orgs", "edit", "org_0")
+    assert done.returncode == 2
+    assert "--no-requires-application" in done.stderr
+
+
 def test_serve_help_names_every_setting() -> None:
     from twin.settings import describe
 

@@ -33,12 +33,15 @@ WORK_MEM = "64MB"
 
 @asynccontextmanager
 async def reading_session(ground: Ground) -> AsyncIterator[AsyncConnection]:
-    """Give a connection of its own: slow reading must not take those that keys and schemas need."""
-    timeout = f"{ground.settings.query_timeout_ms}ms"
+    """Give a connection of its own: slow reading must not take those that keys and schemas need.
+
+    It runs as API requests do and is bound to nobody: it sees readings, by stream ids found before.
+    """
+    options = {"statement_timeout": f"{ground.settings.query_timeout_ms}ms", "work_mem": WORK_MEM}
+    if ground.capabilities.api_role is not None:
+        options["role"] = ground.capabilities.api_role
     with driver_errors():
-        async with session(
-            ground, "readings", statement_timeout=timeout, work_mem=WORK_MEM
-        ) as conn:
+        async with session(ground, "readings", **options) as conn:
             yield conn
 
 
