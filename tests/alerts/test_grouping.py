@@ -128,14 +128,16 @@ def test_a_circuit_opens_tries_once_and_closes(
     monkeypatch.setattr(outbox, "FIRST_OPEN_S", 3600.0)
     monkeypatch.setattr(outbox, "LONGEST_OPEN_S", 3600.0)
     monkeypatch.setattr(outbox, "BREAK_AFTER", 3)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_US", 3_600_000_000)  # each is called once by then
 
     async def circuit(plant: Plant, hook: Any) -> str:
         return (await webhooks(plant).get(hook)).circuit.state
 
-    async def until_open(plant: Plant, hook: Any) -> None:
+    async def until_failed(plant: Plant, hook: Any, times: int) -> None:
         async with asyncio.timeout(30):
-            while await circuit(plant, hook) != "open":
+            while (await webhooks(plant).get(hook)).circuit.failures < times:
                 await asyncio.sleep(0.01)
+        assert await circuit(plant, hook) == "open"
 
     async def pass_an_hour(plant: Plant) -> None:
         await plant.query("UPDATE webhooks SET open_until = now() RETURNING 1")
@@ -146,12 +148,12 @@ def test_a_circuit_opens_tries_once_and_closes(
             await add_rule(plant, hook)
             await plant.send(*((f"pump-{n}", 1, HOT) for n in range(3)))
             await desk.wait(3)
-            await until_open(plant, hook)
+            await until_failed(plant, hook, 3)
             await plant.send(("pump-9", 1, HOT))
             assert len(desk.received) == 3
             await pass_an_hour(plant)
             await desk.wait(4)  # the one that tries, and fails
-            await until_open(plant, hook)
+            await until_failed(plant, hook, 4)
             assert len(desk.received) == 4
             await pass_an_hour(plant)
             assert [row[0] for row in await settled(plant)] == ["delivered"] * 4
