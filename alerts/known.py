@@ -87,7 +87,9 @@ def known_key(stream_id: Int32s, column: int) -> Int64s:
 def needed(plan: Plan, rows: Rows) -> Need:
     """Return what must be known to judge a batch; nothing without rates and compound rules."""
     keys, firsts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    streams, first = np.unique(rows.stream_id, return_index=True)
+    begins = np.append(True, rows.stream_id[1:] != rows.stream_id[:-1])[: len(rows)]
+    first = np.flatnonzero(begins)
+    streams = rows.stream_id[first]
     for rate in plan.rates:
         mine = np.isin(streams, rate.stream_id)
         keys.append(known_key(streams[mine], rate.column))
@@ -153,19 +155,20 @@ def learned(known: Known, need: Need, rows: Rows) -> Known:
     """Return what is known after a batch: of each entry the newer of stored and own."""
     streams = (need.key >> _BITS).astype(np.int32)
     columns = need.key & (PAGE_SLOTS - 1)
-    parts = [known]
+    parts = [NOTHING]
     for column in np.unique(columns).tolist():
         present = np.flatnonzero(~np.isnan(rows.values[:, column]))
         present = present[np.isin(rows.stream_id[present], streams[columns == column])]
         ids = rows.stream_id[present]
         last = present[np.append(ids[1:] != ids[:-1], True)] if len(ids) else present
         keys = known_key(rows.stream_id[last], column)
-        found, at = known.found(keys)
-        newer = ~found | (known.ts_us[at] <= rows.ts_us[last]) if len(known.key) else ~found
-        newer |= found & np.isnan(known.value[at]) if len(known.key) else found
-        last, keys = last[newer], keys[newer]
         parts.append(Known(keys, rows.ts_us[last], rows.values[last, column]))
-    result = parts[0]
-    for part in parts[1:]:
-        result = result.updated(part)
-    return result
+    own = Known(
+        np.concatenate([part.key for part in parts]),
+        np.concatenate([part.ts_us for part in parts]),
+        np.concatenate([part.value for part in parts]),
+    )
+    found, at = known.found(own.key)
+    if len(known.key):
+        found &= (known.ts_us[at] > own.ts_us) & ~np.isnan(known.value[at])
+    return known.updated(own.take(~found))

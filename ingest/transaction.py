@@ -99,8 +99,10 @@ def commit_batch(
     standing = [one for one in foreseen if one is None or one.nos]
     is_plain = not standing or (len(standing) == 1 and standing[0] is not None)
     if len(rows) <= FEW_ROWS and is_plain and merged.isdisjoint(datasource_nos):
+        few = [one for one in standing if one is not None]
         try:
-            return _store_few(conn, batch, slots, [one for one in standing if one is not None])
+            with _undoing([one.ending for one in few if one.ending is not None]):
+                return _store_few(conn, batch, slots, few)
         except psycopg.DatabaseError as exc:
             if exc.sqlstate != MOVED:
                 raise
@@ -240,28 +242,27 @@ def _store_few(
     columns = [arrays.floats(rows.values[:, c]) if c in used else None for c in range(PAGE_SLOTS)]
     entries = _entries(batch, slots, _count(batch))
     nos, counts, firsts, lasts, held, newest = zip(*entries, strict=True)
-    endings = [one.ending for one in foreseen if one.ending is not None]
-    with _undoing(endings):
-        conn.execute(
-            _SQL["store_few_if"] if foreseen else _SQL["store_few"],
-            [
-                arrays.int4s(rows.stream_id),
-                arrays.timestamps(rows.ts_us),
-                *columns,
-                arrays.int4s(np.array(nos, dtype=np.int32)),
-                arrays.int8s(np.array(counts, dtype=np.int64)),
-                arrays.timestamps(np.array(firsts, dtype=np.int64)),
-                arrays.timestamps(np.array(lasts, dtype=np.int64)),
-                ["{" + ",".join(map(str, one)) + "}" for one in held],
-                arrays.timestamps(np.array([n.ts_us for n in newest], dtype=np.int64)),
-                arrays.int4s(np.array([n.stream for n in newest], dtype=np.int32)),
-                arrays.timestamps(np.array([n.second_ts_us for n in newest], dtype=np.int64)),
-                arrays.int4s(np.array([n.second_stream for n in newest], dtype=np.int32)),
-                *(value for one in foreseen for value in _standing(one)),
-            ],
-            prepare=True,
-        )
-    return Outcome(len(rows), sum(counts), [ending.committed for ending in endings])
+    conn.execute(
+        _SQL["store_few_if"] if foreseen else _SQL["store_few"],
+        [
+            arrays.int4s(rows.stream_id),
+            arrays.timestamps(rows.ts_us),
+            *columns,
+            arrays.int4s(np.array(nos, dtype=np.int32)),
+            arrays.int8s(np.array(counts, dtype=np.int64)),
+            arrays.timestamps(np.array(firsts, dtype=np.int64)),
+            arrays.timestamps(np.array(lasts, dtype=np.int64)),
+            ["{" + ",".join(map(str, one)) + "}" for one in held],
+            arrays.timestamps(np.array([n.ts_us for n in newest], dtype=np.int64)),
+            arrays.int4s(np.array([n.stream for n in newest], dtype=np.int32)),
+            arrays.timestamps(np.array([n.second_ts_us for n in newest], dtype=np.int64)),
+            arrays.int4s(np.array([n.second_stream for n in newest], dtype=np.int32)),
+            *(value for one in foreseen for value in _standing(one)),
+        ],
+        prepare=True,
+    )
+    committed = [one.ending.committed for one in foreseen if one.ending is not None]
+    return Outcome(len(rows), sum(counts), committed)
 
 
 def _log(

@@ -204,7 +204,7 @@ def test_a_deleted_datasource_resolves_its_alerts(server: RunningServer, desk: D
     send(plant, {"temperature": 99})
     desk.wait(1)
     assert server.delete(f"/v1/datasources/{plant.id}").status_code == 204
-    resolved = desk.wait(2, timeout_s=20)[1]
+    resolved = desk.wait(2)[1]
     assert resolved["status"] == "resolved"
 
 
