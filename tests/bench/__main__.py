@@ -11,6 +11,7 @@ from tests.bench import (
     influx,
     limits,
     lines,
+    pictures,
     polls,
     rules,
     singles,
@@ -32,6 +33,7 @@ LOADS = {
     "rules": rules.measure,
     "widgets": widgets.measure,
     "exports": exports.measure,
+    "pictures": pictures.measure,
 }
 ROLLUP_INTERVAL_S = 5
 NEED_ROLLUPS = ("polls", "widgets")

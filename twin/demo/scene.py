@@ -121,7 +121,7 @@ def _tank(assets: Ids, hang: _Hanger) -> list[Item]:
             "asset_id": assets["Demo tank"],
             "position": [TANK_X, 0.0, 0.0],
             "widgets": [
-                hang("Tank level", "gauge", (0.0, 3.75, 0.0), min=0, max=100, ranges=_LEVELS),
+                hang("Tank level", "gauge", min=0, max=100, ranges=_LEVELS),
                 hang("Level over the day", "chart", (-1.0, 1.3, 0.9)),
                 hang("Tank level", "color", node="Level", ranges=_LEVELS),
             ],
@@ -142,8 +142,8 @@ def _pump(assets: Ids, hang: _Hanger) -> list[Item]:
             "parent": "pump-set",
             "asset_id": assets["Demo pump"],
             "widgets": [
-                hang("Pump vibration", "chart", (-0.55, 1.7, 0.2), node="Casing"),
-                hang("Pump state", "label", (-0.5, 0.05, 1.9), node="Casing"),
+                hang("Pump vibration", "chart", node="Casing"),
+                hang("Pump state", "label", (0.0, 0.35, 0.25), node="Casing"),
                 hang("Motor speed", "motion", node="Impeller", extra=turns),
                 hang("Motor speed", "motion", node="Coupling", extra=turns),
             ],
@@ -155,7 +155,7 @@ def _pump(assets: Ids, hang: _Hanger) -> list[Item]:
             "asset_id": assets["Demo motor"],
             "position": [0.86, 0.0, 0.0],
             "widgets": [
-                hang("Motor", "card", (-0.1, 0.05, 1.9)),
+                hang("Motor", "card"),
                 hang("Motor temperature", "label", (0.75, SHAFT_Y, 0.3)),
                 hang("Motor speed", "motion", node="Shaft", extra=turns),
                 hang("Motor speed", "motion", node="Fan", extra=turns),
@@ -173,8 +173,8 @@ def _pipes(assets: Ids, hang: _Hanger) -> list[Item]:
             "asset_id": assets["Demo pipes"],
             "widgets": [
                 hang("Pump pressure", "color", node="Strainer", ranges=_PRESSURES),
-                hang("Pump pressure", "label", (0.0, 0.45, 0.0), node="Strainer"),
-                hang("Pump flow per hour", "card", (-0.4, PIPE_Y + 0.3, 0.0)),
+                hang("Pump pressure", "label", node="Strainer"),
+                hang("Pump flow per hour", "card", (-0.4, PIPE_Y, 0.0)),
             ],
         },
         {
@@ -182,7 +182,7 @@ def _pipes(assets: Ids, hang: _Hanger) -> list[Item]:
             "name": "Valve",
             "asset_id": assets["Demo valve"],
             "position": [VALVE_X, PIPE_Y, 0.0],
-            "widgets": [hang("Valve position", "gauge", (0.3, 1.15, 0.0), min=0, max=100)],
+            "widgets": [hang("Valve position", "gauge", min=0, max=100)],
         },
         {
             "id": "stream",
@@ -218,8 +218,8 @@ def _conveyor(assets: Ids, hang: _Hanger) -> list[Item]:
             "position": [FILLER_X, 0.0, 0.9],
             "rotation": [0.0, -90.0, 0.0],
             "widgets": [
-                hang("Conveyor", "card", (1.0, 0.05, 1.2)),
-                hang("Canisters per hour", "chart", (0.1, 2.3, -0.6)),
+                hang("Conveyor", "card", (1.3, TOP - 0.1, 0.3)),
+                hang("Canisters per hour", "chart", (-0.9, TOP + 0.4, 0.0)),
                 *rollers,
             ],
         },
@@ -247,7 +247,7 @@ def _cabinet(assets: Ids, hang: _Hanger) -> list[Item]:
             "asset_id": assets["Demo cabinet"],
             "position": [0.75, 0.0, -1.75],
             "widgets": [
-                hang("CPU", "chart", (0.2, 2.75, 0.0)),
+                hang("CPU", "chart"),
                 hang("Memory", "label", (0.75, 1.45, 0.2)),
                 *lamps,
             ],

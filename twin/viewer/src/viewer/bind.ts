@@ -63,6 +63,7 @@ function paintAll(state: ViewerState, world: World, before: Painted): Painted {
 function moveAll(state: ViewerState, world: World): void {
   const { at, playing } = state.travel.value;
   const moves = at === null || playing;
+  world.playing = moves;
   world.forgetMotions(new Set(state.bounds.value.filter((bound) => bound.binding.display.kind === "motion").map((bound) => bound.id)));
   for (const bound of state.bounds.value) {
     const { node, binding } = bound;

@@ -103,9 +103,11 @@ function Double({ data }: { data: DoubleData }): JSX.Element {
     <dl class="double numbers">
       {[data.primary, data.secondary].map((part, index) => (
         <div key={index}>
-          <dt>{part.key}</dt>
+          <dt>
+            {part.key} <span class="unit">{part.unit ?? ""}</span>
+          </dt>
           <dd>
-            <b>{value(part.value)}</b> <span class="unit">{part.unit ?? ""}</span>
+            <b>{value(part.value)}</b>
           </dd>
         </div>
       ))}

@@ -81,6 +81,18 @@ test("cards leave the plant and the panels to be seen", () => {
   for (const box of sizes(places)) expect(box.left < 1270 && box.right > 1000 && box.top < 400 && box.bottom > 60).toBe(false);
 });
 
+test("a card stands beside the plant rather than before it", () => {
+  const plant = { left: 500, right: 700, top: 150, bottom: 600 };
+  const hides = (box: { left: number; right: number; top: number; bottom: number }): number => {
+    const wide = Math.max(Math.min(box.right, plant.right) - Math.max(box.left, plant.left), 0);
+    const high = Math.max(Math.min(box.bottom, plant.bottom) - Math.max(box.top, plant.top), 0);
+    return (wide * high) / (CARD.width * CARD.height);
+  };
+  const place = layout([item("a", 660, 400)], { ...AREA, hides }, 100, NONE).get("a")!;
+  expect(place.form).toBe("card");
+  expect(hides({ left: place.left, top: place.top, right: place.left + CARD.width, bottom: place.top + CARD.height })).toBeLessThan(0.1);
+});
+
 test("what is behind the camera or far outside is hidden", () => {
   const items = [item("behind", 600, 400, { visible: false }), item("outside", 2000, 400)];
   const places = layout(items, AREA, 100, NONE);

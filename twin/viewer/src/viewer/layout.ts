@@ -1,8 +1,9 @@
 // Where cards stand on the screen. Pure: anchors and sizes in pixels go in, places come out.
 //
-// Greedy, by importance: a card takes the first place beside its anchor that nothing covers, the place it
-// had before being tried first, so that cards do not jump while the camera moves. What finds none shrinks
-// to a pill with its value, then to a dot. Invariant: no two cards or pills overlap.
+// Greedy, by importance: of the places about its anchor that no other card covers, a card takes the nearest
+// that hides little of the plant. The place it had before is left only for one that is clearly better, so
+// that cards do not jump while the camera moves. What finds none shrinks to a pill with its value, then to
+// a dot. Invariant: no two cards or pills overlap.
 
 export interface Item {
   id: string;
@@ -30,6 +31,8 @@ export interface Area extends Size {
   bottom: number;
   /** Panels that stand in the picture. */
   covered?: Box[];
+  /** Which part of a box lies over the plant, from 0 to 1. */
+  hides?: (box: Box) => number;
 }
 
 export type Form = "card" | "pill" | "dot" | "hidden";
@@ -48,7 +51,7 @@ export interface Box {
   bottom: number;
 }
 
-const GAPS = [26, 64, 112, 168]; // pixels between anchor and card, ring by ring
+const GAPS = [26, 64, 112, 168, 236, 320]; // pixels between anchor and card, ring by ring
 const DIRECTIONS: readonly (readonly [number, number])[] = [
   [0, -1],
   [0.72, -0.8],
@@ -64,6 +67,8 @@ const MOST_COVERED = 0.24; // of the picture: behind more cards nobody sees the 
 export const SLOTS = GAPS.length * DIRECTIONS.length;
 const PILL_SLOTS = DIRECTIONS.length;
 const PILL_GAP = 10;
+const HIDING = 900; // pixels that a card goes farther rather than stand before the plant
+const STAYING = 110; // pixels by which another place must be better
 const OUTSIDE = 40; // an anchor this far outside still keeps its card at the edge
 
 /** Return the place of every item, by id. `far`: cards beyond this distance shrink, unless ranked. */
@@ -100,17 +105,23 @@ function placed(item: Item, area: Area, wantsCard: boolean, before: Place | unde
 
 function free(item: Item, size: Size, form: "card" | "pill", area: Area, before: Place | undefined, taken: Box[]): Place | null {
   const slots = form === "card" ? SLOTS : PILL_SLOTS;
-  const first = before?.form === form ? before.slot : 0;
-  for (let i = -1; i < slots; i++) {
-    const slot = i < 0 ? first : i;
+  const last = before?.form === form ? before.slot : -1;
+  let best: Place | null = null;
+  let least = Infinity;
+  for (let slot = 0; slot < slots; slot++) {
     const gap = form === "card" ? GAPS[Math.floor(slot / DIRECTIONS.length)]! : PILL_GAP;
+    if (gap - STAYING >= least) break;
     const [dx, dy] = DIRECTIONS[slot % DIRECTIONS.length]!;
     const left = item.x + dx * (size.width / 2 + gap) - size.width / 2;
     const top = item.y + dy * (size.height / 2 + gap) - size.height / 2;
     const here = box(left, top, size);
-    if (fits(here, area) && !taken.some((other) => overlap(here, other))) return { form, left, top, slot };
+    if (!fits(here, area) || taken.some((other) => overlap(here, other))) continue;
+    const cost = gap + HIDING * (area.hides?.(here) ?? 0) - (slot === last ? STAYING : 0);
+    if (cost >= least) continue;
+    least = cost;
+    best = { form, left, top, slot };
   }
-  return null;
+  return best;
 }
 
 function box(left: number, top: number, size: Size): Box {

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { alertOf, rankOf } from "./alerts";
 import { Card, Pill } from "./cards";
-import { type Item, layout, leaderEnd, type Place, type Size } from "./layout";
+import { type Box, type Item, layout, leaderEnd, type Place, type Size } from "./layout";
 import type { Bound, ViewerState } from "./state";
 import type { World } from "./world/world";
 
@@ -103,7 +103,8 @@ class Mover {
     const stage = this.world.canvas.parentElement!;
     const { clientWidth: width, clientHeight: height } = stage;
     const covered = [...stage.querySelectorAll(".alerts, .notices, .editor-panel")].map((panel) => panel.getBoundingClientRect());
-    const area = { width, height, top: this.bars ? BARS.top : 0, bottom: this.bars ? BARS.bottom : 0, covered };
+    const hides = (box: Box): number => this.world.silhouette.under(box);
+    const area = { width, height, top: this.bars ? BARS.top : 0, bottom: this.bars ? BARS.bottom : 0, covered, hides };
     const editing = stage.querySelector(".editor-panel") !== null; // then the handles need the room
     const items = this.moved.map((one) => (editing ? { ...this.item(one), rank: 0 } : this.item(one)));
     this.places = layout(items, area, editing ? 0 : this.world.far, this.places);

@@ -2,13 +2,14 @@
 //
 // Invariant: a material that is coloured is a copy of the node's own, and goes when the colour goes.
 import {
-  Box3, BoxGeometry, BufferAttribute, Color, EdgesGeometry, Euler, Group, LineBasicMaterial, LineSegments, type Material, MathUtils, Mesh,
-  MeshLambertMaterial, MeshStandardMaterial, type Object3D, Vector3,
+  AnimationMixer, Box3, BoxGeometry, BufferAttribute, Color, EdgesGeometry, Euler, Group, LineBasicMaterial, LineSegments, type Material, MathUtils, Mesh,
+  MeshLambertMaterial, MeshStandardMaterial, type Object3D, type PerspectiveCamera, Sphere, Vector3,
 } from "three";
 import type { Asset, Primitive, Scene, SceneNode, Vec3 } from "../../shared/types";
 import { type Models, subNode } from "./models";
 import { shape } from "./shapes";
 
+const BALL = new Sphere();
 const MARK = new Color("#d9480f");
 const BOX = new BoxGeometry(1, 1, 1);
 BOX.setAttribute("color", new BufferAttribute(new Float32Array(24 * 3).fill(1), 3));
@@ -19,6 +20,8 @@ export interface Built {
   group: Group;
   /** What the node itself looks like. */
   body: Object3D | null;
+  /** Plays what the model's file has it do. */
+  mixer: AnimationMixer | null;
   /** Made of this: a change of it makes the body anew. */
   made: string;
 }
@@ -34,6 +37,8 @@ export class Plant {
   readonly built = new Map<string, Built>();
   private readonly materials = new Map<string, Material>();
   private readonly broken = new Map<string, string>();
+  private meshes: Mesh[] | null = null;
+  private left = 0;
   private total = 0;
   private done = 0;
 
@@ -50,6 +55,7 @@ export class Plant {
       if (known.has(id)) continue;
       built.group.removeFromParent();
       this.built.delete(id);
+      this.meshes = null;
       this.broken.delete(id);
     }
     const assets = new Map(scene.assets.map((asset) => [asset.id, asset]));
@@ -67,7 +73,7 @@ export class Plant {
     const made = JSON.stringify([node.primitive, node.asset_id, asset?.url]);
     let built = this.built.get(node.id);
     if (!built) {
-      built = { node, group: new Group(), body: null, made: "" };
+      built = { node, group: new Group(), body: null, mixer: null, made: "" };
       built.group.userData["nodeId"] = node.id;
       this.built.set(node.id, built);
     }
@@ -85,6 +91,8 @@ export class Plant {
   private wear(built: Built, body: Object3D | null): void {
     built.body?.removeFromParent();
     built.body = body;
+    built.mixer = null;
+    this.meshes = null;
     if (body) built.group.add(body);
   }
 
@@ -114,12 +122,17 @@ export class Plant {
     this.total += 1;
     this.loads.onProgress(this.done, this.total);
     try {
-      const model = await this.models.copy(asset);
+      const { model, clips } = await this.models.copy(asset);
       if (built.made !== made) return;
       model.traverse((object) => {
-        object.castShadow = object.receiveShadow = true;
+        object.castShadow = true;
+        object.receiveShadow = !this.plain;
       });
       this.wear(built, model);
+      if (clips.length > 0) {
+        built.mixer = new AnimationMixer(model);
+        for (const clip of clips) built.mixer.clipAction(clip).play();
+      }
     } catch (error) {
       if (built.made === made) this.fail(built, error instanceof Error ? error.message : String(error));
     } finally {
@@ -136,9 +149,42 @@ export class Plant {
     this.loads.onBroken(new Map(this.broken));
   }
 
-  /** Whether there is anything but primitives: models may shine. */
-  get hasModels(): boolean {
-    return this.total > 0;
+  /** Whether a model has movements of its own. */
+  get hasClips(): boolean {
+    return [...this.built.values()].some(({ mixer }) => mixer !== null);
+  }
+
+  advance(elapsedMs: number): void {
+    for (const { mixer } of this.built.values()) mixer?.update(elapsedMs / 1000);
+  }
+
+  /** Return the meshes of all nodes. */
+  all(): Mesh[] {
+    if (!this.meshes) {
+      this.meshes = [];
+      this.root.traverse((object) => object instanceof Mesh && this.meshes!.push(object as Mesh));
+    }
+    return this.meshes;
+  }
+
+  /** Leave out the meshes that are lower than a part of the picture's height; 0: none. */
+  leaveOut(camera: PerspectiveCamera, least: number): void {
+    if (least === 0 && this.left === 0) return;
+    this.left = 0;
+    // A sphere of radius r at distance d is 2r / d / span parts of the picture high.
+    const span = (2 * Math.tan(MathUtils.degToRad(camera.fov / 2))) / camera.zoom;
+    for (const mesh of this.all()) {
+      if (!mesh.geometry.boundingSphere) mesh.geometry.computeBoundingSphere();
+      BALL.copy(mesh.geometry.boundingSphere!).applyMatrix4(mesh.matrixWorld);
+      const small = least > 0 && 2 * BALL.radius < least * span * BALL.center.distanceTo(camera.position);
+      mesh.layers.mask = small ? 0 : 1;
+      if (small) this.left += 1;
+    }
+  }
+
+  /** Whether a floor of the scene's own takes the shadows. */
+  get hasFloor(): boolean {
+    return [...this.built.values()].some(({ node }) => node.visible && node.primitive?.type === "floor");
   }
 
   /** Return what a binding hangs on: the named sub-node of the model, else the node's group. */

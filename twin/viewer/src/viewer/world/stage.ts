@@ -1,6 +1,6 @@
 // What surrounds the nodes: light, ground, grid, sky; and how much of it the machine can draw.
 import {
-  CanvasTexture, Color, DirectionalLight, Fog, GridHelper, Group, HemisphereLight, type Material, Mesh,
+  BasicShadowMap, CanvasTexture, Color, DirectionalLight, Fog, GridHelper, Group, HemisphereLight, type Material, Mesh,
   PCFShadowMap, PlaneGeometry, PMREMGenerator, Scene, ShadowMaterial, SRGBColorSpace, type WebGLRenderer,
 } from "three";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
@@ -38,7 +38,7 @@ export class Stage {
     readonly software: boolean,
   ) {
     renderer.shadowMap.enabled = true;
-    renderer.shadowMap.type = PCFShadowMap;
+    renderer.shadowMap.type = software ? BasicShadowMap : PCFShadowMap;
     renderer.shadowMap.autoUpdate = false;
     this.sun.castShadow = true;
     this.sun.shadow.mapSize.setScalar(software ? 1024 : 2048);
@@ -57,7 +57,7 @@ export class Stage {
   }
 
   /** Set everything for a plant of a radius about a centre. */
-  set(environment: Environment, dark: boolean, radius: number, centre: { x: number; y: number; z: number }): void {
+  set(environment: Environment, dark: boolean, radius: number, centre: { x: number; y: number; z: number }, hasFloor: boolean): void {
     const light = LIGHTS[environment.light];
     const dim = dark ? 0.72 : 1;
     this.hemisphere.color.set(light.sky);
@@ -77,8 +77,9 @@ export class Stage {
       ? [environment.background, environment.background]
       : SKIES[dark ? "dark" : "light"][environment.light];
     this.scene.background = gradient(top, bottom);
-    this.scene.fog = new Fog(new Color(bottom).lerp(new Color(top), 0.35), radius * 4, radius * 14);
+    if (!this.software) this.scene.fog = new Fog(new Color(bottom).lerp(new Color(top), 0.35), radius * 4, radius * 14);
     this.floor(environment.grid, dark, radius, centre);
+    this.shadow!.visible = !(this.software && hasFloor); // each would darken the same pixels
     this.renderer.shadowMap.needsUpdate = true;
   }
 
@@ -91,8 +92,8 @@ export class Stage {
     this.shadow.receiveShadow = true;
     this.ground.add(this.shadow);
     if (!grid) return;
-    const cell = 10 ** Math.max(Math.floor(Math.log10(radius / 3)), 0);
-    const cells = Math.min(Math.ceil((radius * 8) / cell / 2) * 2, 200);
+    const cell = 10 ** Math.max(Math.floor(Math.log10(radius / 3)), 0) * (this.software ? 2 : 1);
+    const cells = Math.min(Math.ceil((radius * (this.software ? 3 : 8)) / cell / 2) * 2, 200);
     const color = dark ? "#51606f" : "#9aa6b4";
     const lines = new GridHelper(cells * cell, cells, color, color);
     Object.assign(lines.material, { transparent: true, opacity: dark ? 0.3 : 0.42, depthWrite: false });

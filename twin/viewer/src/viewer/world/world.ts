@@ -1,13 +1,17 @@
 // The 3D picture of a scene. It draws only when something changed, and coarser while something moves on a
 // machine that is slow to draw.
-import { Box3, Group, MathUtils, type Object3D, PerspectiveCamera, Quaternion, Raycaster, Vector2, Vector3, WebGLRenderer } from "three";
+import { Box3, Group, MathUtils, Matrix4, type Mesh, type Object3D, PerspectiveCamera, Vector2, Vector3, WebGLRenderer } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import type { Api } from "../../shared/api";
 import type { Camera, Scene, Vec3 } from "../../shared/types";
 import type { Bound } from "../state";
 import { Models } from "./models";
 import { type Loads, meshesOf, paint, Plant } from "./plant";
+import { Silhouette } from "../silhouette";
 import { Leaders } from "./leaders";
+import { Outline } from "./outline";
+import { hitBy } from "./pick";
+import { Spins } from "./spins";
 import { coarse } from "./shapes";
 import { isSoftware, Stage } from "./stage";
 
@@ -25,10 +29,13 @@ export interface Look {
 
 const FLY_MS = 650;
 const FRAME_BUDGET_MS = 42; // slower than this while moving: fewer pixels
-const LEAST_RATIO = 0.5; // while the camera moves
+const LEAST_RATIO = 0.4; // while the camera moves
 const LEAST_SPIN_RATIO = 0.7; // while only parts turn, which is all the time
-const MOTION_MS = 33; // spinning parts need no more than 30 pictures a second
+const MOTION_MS = 33; // spinning parts need no more than 30 pictures a second,
+const SOFTWARE_MOTION_MS = 100; // and 10 where a processor draws them, for it has other work
 const SETTLE_MS = 220;
+const LOOK_MS = 120; // between looks for where the plant is, while the camera moves
+const SMALLEST_PART = 0.005; // of the picture's height: smaller ones a processor leaves out while it moves
 
 export class World {
   readonly renderer: WebGLRenderer;
@@ -41,16 +48,27 @@ export class World {
   onFrame: () => void = () => {};
   onPick: (nodeId: string | null, part: Object3D | null, point: Vector3 | null) => void = () => {};
   onFirst: () => void = () => {};
-  /** Pictures drawn so far, and milliseconds of the last ones. */
+  /** Whether the models' own movements go on. */
+  playing = true;
+  /** Pictures drawn so far. */
   frames = 0;
+  /** What the last picture took. */
+  readonly drawn = { calls: 0, triangles: 0 };
   private readonly models: Models;
   private needed = true;
+  private resized = true;
   private closed = false;
   private lastMs = 0;
   private movedMs = 0;
+  /** Where the plant is in the picture that is drawn next. */
+  readonly silhouette = new Silhouette();
+  private outline: { of: Mesh[]; points: Outline } | null = null;
+  private readonly seen = new Matrix4();
+  private seenMs = 0;
   private fly: { from: Vector3; to: Vector3; target: Vector3; aim: Vector3; began: number } | null = null;
-  private readonly spins = new Map<string, { part: Object3D; axis: "x" | "y" | "z"; speed: number; rest: Quaternion; angle: number }>();
+  private readonly spins = new Spins();
   private readonly size = { width: 1, height: 1 };
+  private readonly motionMs: number;
   private ratio: number;
   private restRatio: number;
   private moveRatio: number;
@@ -67,11 +85,16 @@ export class World {
     loads: Omit<Loads, "onChange">,
   ) {
     const software = isSoftware();
-    this.renderer = new WebGLRenderer({ canvas, antialias: !software, powerPreference: "high-performance" });
+    // Without alpha the page need not blend the picture with what lies behind it.
+    const wanted = { alpha: false, antialias: !software, powerPreference: "high-performance" } as const;
+    const context = canvas.getContext("webgl2", wanted) as WebGL2RenderingContext | null;
+    if (!context) throw new Error("no WebGL 2");
+    this.renderer = new WebGLRenderer({ canvas, context });
     this.stage = new Stage(this.renderer, software);
-    this.models = new Models(api);
+    this.models = new Models(api, software);
     this.plant = new Plant(this.models, software, { ...loads, onChange: () => this.changed() });
     this.stage.scene.add(this.plant.root);
+    this.motionMs = software ? SOFTWARE_MOTION_MS : MOTION_MS;
     this.restRatio = Math.min(devicePixelRatio, software ? 1 : 2);
     this.moveRatio = software ? 0.6 : this.restRatio;
     this.ratio = this.restRatio;
@@ -113,7 +136,7 @@ export class World {
     const box = this.plant.box();
     this.radius = Math.max(box.getSize(new Vector3()).length() / 2, 1);
     this.leaders.color(dark ? "#b3bfcc" : "#4b5868");
-    this.stage.set(scene.environment, dark, this.radius, box.getCenter(new Vector3()));
+    this.stage.set(scene.environment, dark, this.radius, box.getCenter(new Vector3()), this.plant.hasFloor);
     this.camera.far = this.radius * 40;
     this.camera.near = Math.max(this.radius / 400, 0.01);
     this.controls.maxDistance = this.radius * 8;
@@ -142,17 +165,17 @@ export class World {
     this.scale(this.ratio);
   }
 
+  /** Draw the next picture with other pixels; until then the one that is shown stays, or there were none. */
   private scale(ratio: number): void {
     this.ratio = ratio;
-    this.renderer.setPixelRatio(ratio);
-    this.renderer.setSize(this.size.width, this.size.height, false);
-    this.needed = true;
+    this.needed = this.resized = true;
   }
 
   private frame(ms: number): void {
     if (this.closed) return;
     const elapsed = ms - this.lastMs;
-    const spinning = this.spins.size > 0 && elapsed >= MOTION_MS;
+    const turning = this.spins.size > 0 || (this.playing && this.plant.hasClips);
+    const spinning = turning && elapsed >= this.motionMs;
     if (this.fly) this.flyOn(ms);
     this.controls.update();
     this.camera.updateMatrixWorld();
@@ -164,22 +187,44 @@ export class World {
     }
     if (!this.needed && !spinning) return;
     this.needed = false;
-    if (this.spins.size > 0) this.spin(Math.min(elapsed, 200));
-    const moving = !settled || this.spins.size > 0;
-    const between = elapsed < 500 ? elapsed : MOTION_MS;
+    this.spins.advance(Math.min(elapsed, 200));
+    if (this.playing) this.plant.advance(Math.min(elapsed, 200));
+    const moving = !settled || turning;
+    const between = elapsed < 500 ? elapsed : this.motionMs;
     this.lastMs = ms;
+    if (this.stage.software) this.plant.leaveOut(this.camera, settled ? 0 : SMALLEST_PART);
+    if (this.resized) {
+      this.resized = false;
+      this.renderer.setPixelRatio(this.ratio);
+      this.renderer.setSize(this.size.width, this.size.height, false);
+    }
+    this.lookAround(ms, settled);
     this.onFrame(); // first, for the leader lines are part of the picture
     this.renderer.render(this.stage.scene, this.camera);
+    this.drawn.calls = this.renderer.info.render.calls;
+    this.drawn.triangles = this.renderer.info.render.triangles;
     this.leaders.render(this.renderer);
     this.frames += 1;
     if (moving) this.adapt(between, settled);
     if (this.frames === 1) this.first();
   }
 
+  /** Find where the plant is, when there is another one or the camera moved; while it moves not with every picture. */
+  private lookAround(ms: number, settled: boolean): void {
+    const meshes = this.plant.all();
+    const view = new Matrix4().multiplyMatrices(this.camera.projectionMatrix, this.camera.matrixWorldInverse);
+    const same = this.outline?.of === meshes;
+    if (same && (this.seen.equals(view) || (!settled && ms - this.seenMs < LOOK_MS))) return;
+    this.seenMs = ms;
+    this.seen.copy(view);
+    if (!same) this.outline = { of: meshes, points: new Outline(meshes) };
+    this.outline!.points.draw(this.silhouette, this.camera, this.size.width, this.size.height);
+  }
+
   private adapt(elapsed: number, settled: boolean): void {
     this.cost = this.cost === 0 ? elapsed : this.cost * 0.85 + elapsed * 0.15;
     const least = settled ? LEAST_SPIN_RATIO : LEAST_RATIO;
-    if (this.cost <= FRAME_BUDGET_MS || this.ratio <= least) return;
+    if (this.cost <= (settled ? this.motionMs * 1.3 : FRAME_BUDGET_MS) || this.ratio <= least) return;
     this.cost = 0;
     const ratio = Math.max(this.ratio * 0.85, least);
     if (settled) this.restRatio = ratio;
@@ -191,7 +236,7 @@ export class World {
     this.onFirst();
     setTimeout(() => {
       if (this.closed) return;
-      if (!this.stage.software || this.plant.hasModels) this.stage.reflect();
+      if (!this.stage.software) this.stage.reflect();
       this.needed = true;
     }, 300);
   }
@@ -215,30 +260,12 @@ export class World {
   motion(bound: Bound, degrees: number): void {
     const part = this.plant.part(bound.node.id, bound.binding.anchor.node);
     const target = part instanceof Group && part.userData["nodeId"] ? (this.plant.built.get(bound.node.id)?.body ?? null) : part;
-    const known = this.spins.get(bound.id);
-    if (!target || degrees === 0) {
-      this.spins.delete(bound.id);
-      return;
-    }
-    if (known?.part === target) known.speed = degrees;
-    else {
-      const axis = bound.binding.display.axis ?? "y";
-      this.spins.set(bound.id, { part: target, axis, speed: degrees, rest: target.quaternion.clone(), angle: 0 });
-    }
+    this.spins.turn(bound.id, target, bound.binding.display.axis ?? "y", degrees);
   }
 
   /** Let all parts stand but those of `kept`. */
   forgetMotions(kept: ReadonlySet<string>): void {
-    for (const id of this.spins.keys()) if (!kept.has(id)) this.spins.delete(id);
-  }
-
-  private spin(elapsed: number): void {
-    const turn = new Quaternion();
-    for (const spin of this.spins.values()) {
-      spin.angle = (spin.angle + (spin.speed * elapsed) / 1000) % 360;
-      const axis = new Vector3(+(spin.axis === "x"), +(spin.axis === "y"), +(spin.axis === "z"));
-      spin.part.quaternion.copy(spin.rest).multiply(turn.setFromAxisAngle(axis, MathUtils.degToRad(spin.angle)));
-    }
+    this.spins.keep(kept);
   }
 
   /** Return where a binding's anchor is in the scene. */
@@ -282,19 +309,10 @@ export class World {
   }
 
   private pick(event: MouseEvent, focus: boolean): void {
-    const hit = this.hit(event);
+    const hit = hitBy(event, this.canvas, this.camera, this.plant.root);
     const nodeId = this.plant.nodeOf(hit?.object ?? null);
     this.onPick(nodeId, hit?.object ?? null, hit?.point ?? null);
     if (focus) this.focus(nodeId);
-  }
-
-  private hit(event: MouseEvent): { object: Object3D; point: Vector3 } | null {
-    const area = this.canvas.getBoundingClientRect();
-    const at = new Vector2(((event.clientX - area.left) / area.width) * 2 - 1, 1 - ((event.clientY - area.top) / area.height) * 2);
-    const ray = new Raycaster();
-    ray.setFromCamera(at, this.camera);
-    const hits = ray.intersectObject(this.plant.root, true);
-    return hits.find((one) => isShown(one.object) && "isMesh" in one.object) ?? null;
   }
 
   /** Bring a node, or everything, into view. */
@@ -368,11 +386,6 @@ export class World {
     this.moved();
     if (part >= 1) this.fly = null;
   }
-}
-
-function isShown(object: Object3D): boolean {
-  for (let at: Object3D | null = object; at; at = at.parent) if (!at.visible) return false;
-  return true;
 }
 
 /** Return the box about a part without the nodes below it. */
