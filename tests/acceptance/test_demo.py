@@ -16,6 +16,9 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
+from playwright.sync_api import sync_playwright
+from support.browser import CHROMIUM, PAGES, STANDS, Watched, keep_picture, launch_chromium
 from support.server import free_port
 
 from twin.demo.state import FILE
@@ -165,6 +168,47 @@ def has_values(data: dict[str, Any]) -> bool:
     if data["type"] == "double":
         return data["primary"]["value"] is not None and data["secondary"]["value"] is not None
     return data["value"] is not None if data["type"] == "single" else bool(data["values"])
+
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"width": 1280, "height": 720},
+    "dark": {"width": 1280, "height": 720, "dark": True},
+    "phone": {"width": 375, "height": 667},
+    "kiosk": {"width": 1920, "height": 1080},
+}
+APART = """() => {
+  const box = element => element.getBoundingClientRect();
+  const shown = [...document.querySelectorAll('.as-card > .whole, .as-pill > .dot')].map(box);
+  const bars = [...document.querySelectorAll('.title, .top nav, .scrubber, .alerts')].map(box);
+  const over = (a, b) =>
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const covered = (a, i) => [...shown.slice(i + 1), ...bars].some(b => over(a, b));
+  return document.querySelectorAll('.as-card').length > 1 && shown.length > 4 && !shown.some(covered);
+}"""
+"""Whether cards are shown and none covers another or a bar; one that just grew moves a picture later."""
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent")
+@pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built")
+def test_the_scene_can_be_shown_to_a_customer(tmp_path: Path) -> None:
+    with (
+        demo(tmp_path / "data", tmp_path / "shown.txt") as running,
+        sync_playwright() as playwright,
+    ):
+        scene_id, auth = running.viewer()
+        token = auth["Authorization"].removeprefix("Bearer ")
+        browser = launch_chromium(playwright)
+        for look, size in LOOKS.items():
+            watched = Watched(browser, **size)
+            extra = "&kiosk=1" if look == "kiosk" else ""
+            watched.page.goto(f"{running.url}/viewer/{scene_id}?token={token}{extra}")
+            watched.page.wait_for_function(STANDS)
+            watched.page.wait_for_function(APART)
+            assert watched.complaints == []
+            keep_picture(watched.page, f"demo-{look}")
+            watched.page.close()
+        browser.close()
+        running.stop()
 
 
 def assert_only_what_was_meant(running: Demo) -> None:

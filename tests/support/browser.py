@@ -15,7 +15,10 @@ QUIET = (
 )
 SOFTWARE = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 FLAT = ("--disable-gpu", "--disable-3d-apis")
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 120_000  # a processor that draws has other work too
+PICTURES = Path(__file__).parents[2] / "test-pictures"
+STANDS = "() => globalThis.twinfeedWorld?.frames > 0 && !document.querySelector('.progress')"
+"""True once the viewer has drawn and its models are there. A function: the pages forbid eval."""
 
 
 def launch_chromium(playwright: Playwright, *, webgl: bool = True) -> Browser:
@@ -27,11 +30,21 @@ def launch_chromium(playwright: Playwright, *, webgl: bool = True) -> Browser:
     )
 
 
+def keep_picture(page: Page, name: str) -> None:
+    """Keep what a page shows, to be looked at after the tests."""
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
 class Watched:
     """A page of a browser, what it complained of, and whom it asked."""
 
-    def __init__(self, browser: Browser, width: int = 1000, height: int = 640) -> None:
-        self.page: Page = browser.new_page(viewport={"width": width, "height": height})
+    def __init__(
+        self, browser: Browser, width: int = 1000, height: int = 640, *, dark: bool = False
+    ) -> None:
+        scheme = "dark" if dark else "light"
+        size = {"width": width, "height": height}
+        self.page: Page = browser.new_page(viewport=size, color_scheme=scheme)
         self.page.set_default_timeout(TIMEOUT_MS)
         self.complaints: list[str] = []
         self.asked: list[str] = []
