@@ -155,7 +155,9 @@ export class World {
   }
 
   private resize(): void {
-    const { clientWidth, clientHeight } = this.canvas.parentElement!;
+    const parent = this.canvas.parentElement;
+    if (parent === null) return; // the page has moved on
+    const { clientWidth, clientHeight } = parent;
     this.size.width = Math.max(clientWidth, 1);
     this.size.height = Math.max(clientHeight, 1);
     this.camera.aspect = this.size.width / this.size.height;
