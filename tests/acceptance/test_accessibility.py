@@ -14,6 +14,7 @@ from support.visit import Visit
 AXE = PAGES.parent / "node_modules" / "axe-core" / "axe.min.js"
 
 pytestmark = [
+    pytest.mark.one_home,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
     pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is absent: the build installs it"),

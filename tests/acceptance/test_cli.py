@@ -14,6 +14,8 @@ from support.server import ADMIN_KEY, RunningServer, free_port, start_server
 
 from twin.db.pool import conninfo
 
+pytestmark = pytest.mark.one_home
+
 
 def twinfeed(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""

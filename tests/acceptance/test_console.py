@@ -19,6 +19,7 @@ never;pump;1,0;ok
 """
 
 pytestmark = [
+    pytest.mark.one_home,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
     pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
 ]

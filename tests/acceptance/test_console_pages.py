@@ -16,6 +16,7 @@ from support.server import RunningServer, start_server
 from support.visit import Visit
 
 pytestmark = [
+    pytest.mark.one_home,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
     pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
 ]

@@ -12,6 +12,7 @@ from support.browser import CHROMIUM, PAGES, Watched, launch_chromium
 from support.server import RunningServer
 
 pytestmark = [
+    pytest.mark.one_home,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
     pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
 ]

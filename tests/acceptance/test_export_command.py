@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from support.server import Datasource, RunningServer, free_port, start_server
 
+pytestmark = pytest.mark.one_home
+
 
 def run_export(*options: str, key: str | None = None) -> subprocess.CompletedProcess[bytes]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("TWINFEED_")}

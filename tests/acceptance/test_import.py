@@ -12,6 +12,8 @@ import openpyxl
 import pytest
 from support.server import Datasource, RunningServer, launch, start_server
 
+pytestmark = pytest.mark.one_home
+
 
 def run_import(path: Path, url: str, key: str, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 from support.desk import open_desk
 from support.exposition import eventually, samples, value
 from support.server import RunningServer, start_server
 
 from twin.metrics import forget_ended
+
+pytestmark = pytest.mark.one_home
 
 
 def test_a_session_is_counted(own_server: RunningServer) -> None:

@@ -6,9 +6,12 @@ import time
 from typing import Any
 
 import cramjam
+import pytest
 from support.server import RunningServer
 
 from ingest.foreign.prometheus_messages import WriteRequest
+
+pytestmark = pytest.mark.one_home
 
 ROUTES = {
     "/ingest/{datasource_id}": {"post"},

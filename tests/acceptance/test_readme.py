@@ -6,7 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.server import RunningServer
+
+pytestmark = pytest.mark.one_home
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -12,6 +12,8 @@ import pytest
 from support.exposition import eventually
 from support.server import RunningServer, launch
 
+pytestmark = pytest.mark.one_home
+
 CLIENTS = 8
 BEGAN_S = 1_700_000_000
 

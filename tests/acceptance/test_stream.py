@@ -18,6 +18,8 @@ from support.wire import Wire, request
 from twin.db.pool import conninfo
 from twin.keys.secrets import digest
 
+pytestmark = pytest.mark.one_home
+
 
 def save(source: Datasource, **fields: Any) -> str:
     spec = {"type": "single", "title": "X", "datasource_id": source.id, "key": "x", **fields}

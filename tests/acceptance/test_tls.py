@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.server import ADMIN_KEY, free_port
 
+pytestmark = pytest.mark.one_home
+
 START_S = 60
 
 

@@ -11,6 +11,7 @@ from support.models import triangle
 from support.server import RunningServer
 
 pytestmark = [
+    pytest.mark.one_home,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
     pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
 ]

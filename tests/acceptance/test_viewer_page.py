@@ -13,6 +13,7 @@ from support.server import RunningServer, launch, start_server
 from twin.db.pool import conninfo
 
 pytestmark = [
+    pytest.mark.one_home,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is absent"),
     pytest.mark.skipif(not PAGES.is_dir(), reason="the web pages are not built"),
 ]
