@@ -35,6 +35,7 @@ LOADS = {
     "exports": exports.measure,
     "pictures": pictures.measure,
 }
+MAX_RULES = 100_000
 ROLLUP_INTERVAL_S = 5
 NEED_ROLLUPS = ("polls", "widgets")
 
@@ -66,7 +67,9 @@ def main(
         shown = ""
         for name in names or LOADS:
             # A database of its own for each load: none pays for another's rows.
-            settings = {"rollup_interval_s": str(ROLLUP_INTERVAL_S)} if name in NEED_ROLLUPS else {}
+            settings = {"max_rules": str(MAX_RULES)}
+            if name in NEED_ROLLUPS:
+                settings["rollup_interval_s"] = str(ROLLUP_INTERVAL_S)
             with opened(url, workers, writers, **settings) as home:
                 if not shown:
                     shown = facts.database(home) + ("" if url else ", embedded")
