@@ -18,7 +18,7 @@ from twin.db.pool import Connection
 from twin.db.queries import load
 
 FEW = 20_000
-"""States that a batch may wait for, about 0.1 s; more are loaded beside it."""
+"""States that a batch may wait for; more are loaded beside it."""
 GROUPS_AT_ONCE = 8
 """Groups of states fetched in a step; one holds those of a rule for up to 65,536 streams."""
 

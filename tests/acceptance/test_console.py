@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
-from support.browser import CHROMIUM, PAGES, launch_chromium
-from support.server import RunningServer, start_server
+from playwright.sync_api import Browser, expect
+from support.browser import CHROMIUM, PAGES
+from support.server import RunningServer
 from support.visit import Visit
 
 CSV = b"""Time;Device;Flow;Remark
@@ -45,20 +45,6 @@ class Hook:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture(scope="module")
-def console_server(new_database: Any) -> Iterator[RunningServer]:
-    with start_server(new_database()) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launch_chromium(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -4,15 +4,14 @@ import base64
 import datetime
 import io
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from support.browser import CHROMIUM, PAGES, launch_chromium
+from playwright.sync_api import Browser, Page, expect
+from support.browser import CHROMIUM, PAGES
 from support.models import triangle
-from support.server import RunningServer, start_server
+from support.server import RunningServer
 from support.visit import Visit
 
 pytestmark = [
@@ -27,20 +26,6 @@ DROPPED = """([name, content]) => {
   dropped.items.add(new File([bytes], name));
   return dropped;
 }"""
-
-
-@pytest.fixture(scope="module")
-def console_server(new_database: Any) -> Iterator[RunningServer]:
-    with start_server(new_database()) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launch_chromium(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """The scene editor in a real browser: handles that are dragged, models that are dropped, saving."""
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trimesh
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
-from support.browser import CHROMIUM, PAGES, Watched, launch_chromium
+from playwright.sync_api import Browser, Page, expect
+from support.browser import CHROMIUM, PAGES, Watched
 from support.server import RunningServer
 
 pytestmark = [
@@ -46,19 +45,6 @@ DROPPED = """(content) => {
   dropped.items.add(new File([bytes], 'Two feet.glb'));
   return dropped;
 }"""
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    running = launch_chromium(playwright)
-    yield running
-    running.close()
 
 
 class Desk:

@@ -1,12 +1,11 @@
 """The viewer's page in a real browser, on a real server."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 from support.browser import CHROMIUM, PAGES, STANDS, Watched, keep_picture, launch_chromium
 from support.server import RunningServer, launch, start_server
 
@@ -87,19 +86,6 @@ class Hall:
 
     def send(self, temp: float) -> None:
         assert self.source.post({"temp": temp}).status_code == 200
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    running = launch_chromium(playwright)
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")

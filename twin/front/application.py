@@ -1,8 +1,8 @@
 """Plain requests that the application answers whole, without the way through the server behind.
 
-That way is two more sockets and the server's threads: some 0.8 ms of a poll's time. Invariant: the
-application sees the request as it would behind the server, and what it answers in parts for as long as
-its reader takes never comes here: only the server behind knows how to wait for a slow reader.
+That way is two more sockets and the server's threads. Invariant: the application sees the request as it
+would behind the server, and what it answers in parts for as long as its reader takes never comes here:
+only the server behind knows how to wait for a slow reader.
 """
 
 import asyncio
