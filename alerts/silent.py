@@ -30,8 +30,8 @@ Bools = npt.NDArray[np.bool_]
 class Watch(msgspec.Struct, frozen=True):
     """What is watched, sorted by `key` (as states are; 0 for a named device that never sent anything).
 
-    place, revision: of the rule; stream_id: of its key's page, 0 = none yet; level: of the state;
-    is_held: whether that is known here, and not only in the database; later_us: see above.
+    place, revision: of the rule; stream_id: of its key's page, 0 = none yet; level, since_us: of the
+    state; is_held: whether that is known here, and not only in the database; later_us: see above.
     """
 
     plan: Plan
@@ -41,6 +41,7 @@ class Watch(msgspec.Struct, frozen=True):
     revision: Int64s
     stream_id: Int32s
     level: Ints
+    since_us: Int64s
     is_held: Bools
     later_us: Int64s
 
@@ -75,12 +76,15 @@ def watched(prepared: Prepared, last: Watch | None) -> Watch:
     level = np.full(len(key), int(Level.NORMAL), np.intp)
     held_at = np.searchsorted(key, table["key"][mine])
     level[held_at] = table["level"][mine]
+    since_us = np.zeros(len(key), np.int64)
+    since_us[held_at] = table["since_us"][mine]
     is_held = np.zeros(len(key), np.bool_)
     is_held[held_at] = True
     later_us = np.full(len(key), LONG_AGO)
     if last is not None and len(last.key):
         at = np.minimum(np.searchsorted(last.key, key), len(last.key) - 1)
         same = (last.key[at] == key) & (last.revision[at] == revision)
+        same &= (last.level[at] == level) & (last.since_us[at] == since_us)
         later_us[same] = last.later_us[at[same]]
     stream_id = streams_of(prepared.plan.page[place], device_id, view)
     return Watch(
@@ -91,6 +95,7 @@ def watched(prepared: Prepared, last: Watch | None) -> Watch:
         revision=revision,
         stream_id=stream_id,
         level=level,
+        since_us=since_us,
         is_held=is_held,
         later_us=later_us,
     )

@@ -31,8 +31,10 @@ DEVICES = 50
 CHANGES = 20
 START = 1_790_000_000
 TRANSITIONS = DEVICES * CHANGES
-HANG_S = 1.5
+HANG_S = 2.5
 """Longer than the servers wait for a call."""
+STALLED_S = 60.0
+"""Nothing arrives for so long: a fault."""
 
 Told = tuple[str, str, str]
 """(device, status, the moment of the transition)"""
@@ -138,10 +140,13 @@ def send_all(datasource: Datasource, targets: list[str]) -> None:
                     time.sleep(0.05)
 
 
-def wait_for(receiver: Receiver, count: int, timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while receiver.count() < count:
-        assert time.monotonic() < deadline, f"{receiver.count()} of {count} were told"
+def wait_for(receiver: Receiver, count: int) -> None:
+    """Wait as long as more and more arrives: a busy machine's calls time out, and circuits open."""
+    told, deadline = 0, 0.0
+    while (now_told := receiver.count()) < count:
+        if now_told > told or not deadline:
+            told, deadline = now_told, time.monotonic() + STALLED_S
+        assert time.monotonic() < deadline, f"{told} of {count} were told"
         time.sleep(0.02)
 
 
@@ -210,13 +215,13 @@ def until(reached: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(300)
 def test_a_thousand_transitions_through_every_fault(
     database: tuple[str, Callable[[], None]],
 ) -> None:
     database_url, restart = database
     cutter = Cutter(database_url)
-    settings = {"webhook_timeout_s": "1", "writers": "1", "pool_size": "4"}
+    settings = {"webhook_timeout_s": "2", "writers": "1", "pool_size": "4"}
     running: list[RunningServer] = []
     try:
         with open_receiver() as (receiver, url):
