@@ -1,7 +1,8 @@
 """A thousand transitions through everything that can go wrong between a reading and its receivers.
 
 Two servers on one database; both are killed, the database is cut off and restarted, receivers hang,
-answer 500 and close early. Every transition must arrive, in its alert's order, and nothing else may.
+answer 500, close early and redirect to loopback. Every transition must arrive, in its alert's order, and
+nothing else may; what a redirect ended is a dead letter, and arrives when it is sent again.
 """
 
 import json
@@ -36,6 +37,11 @@ HANG_S = 2.5
 STALLED_S = 60.0
 """Nothing arrives for so long: a fault."""
 
+MOVED = "/moved"
+"""Redirects at times; the others fail in ways that are retried."""
+TRAP = "/trap"
+PATHS = ("/each", "/groups", MOVED)
+
 Told = tuple[str, str, str]
 """(device, status, the moment of the transition)"""
 
@@ -63,6 +69,8 @@ class Receiver:
         with self.lock:
             self.calls[path].append((id_, told))
             chance = 1.0 if self.is_calm else self.dice.random()
+            if path == MOVED and chance < 0.2:
+                return "redirect"
             if chance < 0.02:
                 return "close"
             if chance < 0.03:
@@ -72,9 +80,17 @@ class Receiver:
             self.taken[path].update(told)
             return "take"
 
-    def count(self) -> int:
+    def count(self, *paths: str) -> int:
+        """Return how many transitions were taken, at some paths or at all."""
         with self.lock:
-            return sum(len(taken) for taken in self.taken.values())
+            return sum(len(self.taken[path]) for path in paths or tuple(self.taken))
+
+
+    def all_called(self, path: str) -> bool:
+        """Return whether each transition was in a call to a path, whatever was answered."""
+        with self.lock:
+            told = {one for _, call in self.calls[path] for one in call}
+        return len(told) == TRANSITIONS
 
 
 @contextmanager
@@ -93,7 +109,9 @@ def open_receiver() -> Iterator[tuple[Receiver, str]]:
             if what in ("close", "hang"):
                 self.close_connection = True
                 return
-            self.send_response(500 if what == "fail" else 200)
+            self.send_response({"fail": 500, "redirect": 307}.get(what, 200))
+            if what == "redirect":
+                self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}{TRAP}")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -140,36 +158,59 @@ def send_all(datasource: Datasource, targets: list[str]) -> None:
                     time.sleep(0.05)
 
 
-def wait_for(receiver: Receiver, count: int) -> None:
+def wait_for(receiver: Receiver, count: int, *paths: str) -> None:
     """Wait as long as more and more arrives: a busy machine's calls time out, and circuits open."""
     told, deadline = 0, 0.0
-    while (now_told := receiver.count()) < count:
+    while (now_told := receiver.count(*paths)) < count:
         if now_told > told or not deadline:
             told, deadline = now_told, time.monotonic() + STALLED_S
         assert time.monotonic() < deadline, f"{told} of {count} were told"
         time.sleep(0.02)
 
 
-def prepare(server: RunningServer, url: str) -> Datasource:
-    """Make a rule with two receivers: one is told alert by alert, the other by groups."""
+def prepare(server: RunningServer, url: str) -> tuple[Datasource, str]:
+    """Make a rule with three receivers: one is told alert by alert, the others by groups.
+
+    Returns the datasource, and the webhook that redirects.
+    """
+    grouped = {"group_by": ["alertname"]}
     hooks = [
-        server.post("/v1/webhooks", {"name": "each", "url": f"{url}/each"}).json()["id"],
         server.post(
-            "/v1/webhooks", {"name": "groups", "url": f"{url}/groups", "group_by": ["alertname"]}
-        ).json()["id"],
+            "/v1/webhooks",
+            {"name": path, "url": url + path} | ({} if path == "/each" else grouped),
+        ).json()["id"]
+        for path in PATHS
     ]
     datasource = server.datasource("faults")
     rule = {"name": "hot", "datasource_id": datasource.id, "key": "t", "severity": "critical"}
     rule |= {"condition": "greater_than", "threshold": 80, "webhooks": hooks}
     assert server.post("/v1/alerts", rule).status_code == 201
-    return datasource
+    return datasource, hooks[PATHS.index(MOVED)]
+
+
+def waits(server: RunningServer, webhook_id: str) -> bool:
+    path = f"/v1/webhooks/{webhook_id}/deliveries"
+    return bool(server.get(path, status="pending").json()["total"])
+
+
+def send_again(server: RunningServer, webhook_id: str) -> int:
+    """Send again what a webhook's receiver redirected; return how many calls that were."""
+    path = f"/v1/webhooks/{webhook_id}/deliveries"
+    listed = server.get(path, status="failed", limit=100).json()
+    assert listed["total"] == len(listed["items"])
+    for delivery in listed["items"]:
+        assert "redirect" in delivery["last_error"]
+        answer = server.post(f"{path}/{delivery['delivery_id']}/resend")
+        assert answer.status_code == 200, answer.text
+    return len(listed["items"])
 
 
 def check(receiver: Receiver) -> None:
     """Nothing is missing, nothing invented, order is kept, and who told twice said so."""
+    assert TRAP not in receiver.calls
     courses = expected()
     every = {(device, *one) for device, course in courses.items() for one in course}
-    for path in ("/each", "/groups"):
+    for path in PATHS:
         assert receiver.taken[path] == every
         ids: dict[Told, str] = {}
         arrived: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -226,7 +267,7 @@ def test_a_thousand_transitions_through_every_fault(
     try:
         with open_receiver() as (receiver, url):
             running = [launch(cutter.url, **settings) for _ in range(2)]
-            datasource = prepare(running[0], url)
+            datasource, moved = prepare(running[0], url)
             urls = [datasource.url.replace(running[0].url, server.url) for server in running]
             sender = threading.Thread(target=send_all, args=(datasource, urls))
             sender.start()
@@ -242,7 +283,10 @@ def test_a_thousand_transitions_through_every_fault(
                 cutter.mend()
             sender.join()
             receiver.is_calm = True
-            wait_for(receiver, 2 * TRANSITIONS)
+            wait_for(receiver, 2 * TRANSITIONS, "/each", "/groups")
+            until(lambda: receiver.all_called(MOVED) and not waits(running[0], moved))
+            assert send_again(running[0], moved) > 0
+            wait_for(receiver, TRANSITIONS, MOVED)
             check(receiver)
     finally:
         for server in running:
