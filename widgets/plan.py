@@ -199,6 +199,7 @@ _OUTERMOST = (
 _WIDTHS: dict[Relation, str] = {
     "readings": "1 microsecond",
     "rollup_1m": "1 minute",
+    "rollup_5m": "5 minutes",
     "rollup_15m": "15 minutes",
     "rollup_1h": "1 hour",
 }

@@ -20,8 +20,8 @@ from twin.db.queries import load
 from twin.db.spans import Span, spans
 from twin.ground import Ground
 from twin.jobs import Job, session
-from twin.rollups import HOUR_US, MARK_LOCK, QUARTER_US
-from widgets.rollup_sql import aggregate, hours
+from twin.rollups import HOUR_US, MARK_LOCK, QUARTER_US, fives_from_us
+from widgets.rollup_sql import aggregate, coarser
 
 REFRESH_LOCK = int.from_bytes(b"tf.rolls", "big")
 """Advisory lock held by the session that refreshes."""
@@ -163,9 +163,22 @@ async def close_slice(conn: AsyncConnection, home: Home, held: list[Span] | None
     async with conn.transaction():
         if home is not Home.COMMUNITY and filled:
             await conn.execute(aggregate("from_range"), span)
+        await _close_hours(conn, readers_us, to_us)
         await _close_days(conn, readers_us, to_us)
         await conn.execute(_queries["move_readers_mark"], {"from_us": readers_us, "to_us": to_us})
+    if readers_us // DAY_US < to_us // DAY_US:
+        # A day later than they are last read: a reader may still hold the mark before.
+        await conn.execute(_queries["drop_fives"], [to_datetime(fives_from_us(to_us) - DAY_US)])
     return True
+
+
+async def _close_hours(conn: AsyncConnection, from_us: int, to_us: int) -> None:
+    """Make the fives of the hours that end as the mark moves to `to_us`."""
+    begin_us = max(from_us // HOUR_US * HOUR_US, fives_from_us(to_us))
+    end_us = to_us // HOUR_US * HOUR_US
+    if begin_us < end_us:
+        span = {"from": to_datetime(begin_us), "to": to_datetime(end_us)}
+        await conn.execute(coarser("rollup_5m", "range"), span)
 
 
 async def _close_days(conn: AsyncConnection, from_us: int, to_us: int) -> None:
@@ -173,7 +186,7 @@ async def _close_days(conn: AsyncConnection, from_us: int, to_us: int) -> None:
     span = (from_us // DAY_US * DAY_US, to_us // DAY_US * DAY_US)
     if span[0] < span[1]:
         days = {"from": to_datetime(span[0]), "to": to_datetime(span[1])}
-        await conn.execute(hours("hours_from_range"), days)
+        await conn.execute(coarser("rollup_1h", "range"), days)
 
 
 async def clean_batch(conn: AsyncConnection, home: Home, newest: int, deadline: float) -> bool:
@@ -229,17 +242,22 @@ async def _clean_tables(conn: AsyncConnection, step: Step, readers_us: int) -> N
         await conn.execute(_queries["delete_hours_15m"], pairs)
         if pairs["from"] < pairs["to"]:
             await conn.execute(aggregate("from_pairs"), pairs)
-        await _clean_hours(conn, step, readers_us)
+        await _clean_coarser(conn, step, readers_us)
         await conn.execute(_queries["count_cleaning"])
         await conn.execute(_queries["delete_dirty"], [step.entries])
 
 
-async def _clean_hours(conn: AsyncConnection, step: Step, readers_us: int) -> None:
-    """Make a step's hours anew out of its quarters, as far as their days are over."""
-    pairs = step.pairs_until(readers_us // DAY_US * DAY_US)
-    await conn.execute(_queries["delete_hours_1h"], pairs)
-    if pairs["from"] < pairs["to"]:
-        await conn.execute(hours("hours_from_pairs"), pairs)
+async def _clean_coarser(conn: AsyncConnection, step: Step, readers_us: int) -> None:
+    """Make a step's fives and hours anew, as far as the hours and the days are over."""
+    fives = step.pairs_until(readers_us // HOUR_US * HOUR_US)
+    fives["from"] = max(fives["from"], to_datetime(fives_from_us(readers_us)))
+    hours = step.pairs_until(readers_us // DAY_US * DAY_US)
+    await conn.execute(_queries["delete_hours_5m"], fives)
+    await conn.execute(_queries["delete_hours_1h"], hours)
+    if fives["from"] < fives["to"]:
+        await conn.execute(coarser("rollup_5m", "pairs"), fives)
+    if hours["from"] < hours["to"]:
+        await conn.execute(coarser("rollup_1h", "pairs"), hours)
 
 
 async def _clean_views(conn: AsyncConnection, step: Step, readers_us: int) -> None:
@@ -247,7 +265,7 @@ async def _clean_views(conn: AsyncConnection, step: Step, readers_us: int) -> No
     if step.from_us < readers_us:
         await _refresh_views(conn, step.from_us, min(step.to_us, readers_us))
     async with conn.transaction():
-        await _clean_hours(conn, step, readers_us)
+        await _clean_coarser(conn, step, readers_us)
         await conn.execute(_queries["count_cleaning"])
         await conn.execute(_queries["delete_dirty"], [step.entries])
 

@@ -21,6 +21,8 @@ _VALUES = (
     " CASE WHEN m.n{i} > 0 THEN coalesce(opening.v{i}, {earliest}) END,"
     " CASE WHEN m.n{i} > 0 THEN coalesce(closing.v{i}, {latest}) END"
 )
+_FINER = {"rollup_5m": ("5 minutes", "rollup_1m"), "rollup_1h": ("1 hour", "rollup_15m")}
+"""The width of a bucket, and the rollup that it is made of."""
 _COMBINED = (
     "sum(n{i})::int4, sum(s{i}), min(lo{i}), max(hi{i}),"
     " (array_agg(f{i} ORDER BY bucket) FILTER (WHERE f{i} IS NOT NULL))[1],"
@@ -45,13 +47,20 @@ def aggregate(source: Literal["from_range", "from_pairs"]) -> sql.Composed:
 
 
 @cache
-def hours(source: Literal["hours_from_range", "hours_from_pairs"]) -> sql.Composed:
-    """Return the statement that makes the hours of [%(from)s, %(to)s) of their quarters.
+def coarser(
+    target: Literal["rollup_5m", "rollup_1h"], source: Literal["range", "pairs"]
+) -> sql.Composed:
+    """Return the statement that makes a rollup's buckets of [%(from)s, %(to)s) of a finer one's.
 
-    `hours_from_range`: of all streams. `hours_from_pairs`: as `from_pairs` of `aggregate`.
+    `range`: of all streams. `pairs`: as `from_pairs` of `aggregate`.
     """
-    return _template("hours").format(
-        source=_template(source), columns=_each_slot(_COLUMNS), combined=_each_slot(_COMBINED)
+    width, finer = _FINER[target]
+    return _template("coarser").format(
+        target=sql.Identifier(target),
+        width=sql.Literal(width),
+        source=_template(f"finer_{source}").format(finer=sql.Identifier(finer)),
+        columns=_each_slot(_COLUMNS),
+        combined=_each_slot(_COMBINED),
     )
 
 

@@ -11,18 +11,19 @@ import msgspec
 
 from twin.clock import DAY_US
 from twin.moments import HOUR_US, MINUTE_US
+from twin.rollups import fives_from_us
 from widgets.grid import FixedGrid
 from widgets.window import Window
 
-Relation = Literal["readings", "rollup_1m", "rollup_15m", "rollup_1h"]
+Relation = Literal["readings", "rollup_1m", "rollup_5m", "rollup_15m", "rollup_1h"]
 RAW: Relation = "readings"
+FIVE_US = 5 * MINUTE_US
 QUARTER_US = 15 * MINUTE_US
-_ROLLUPS: tuple[tuple[Relation, int, int], ...] = (
-    ("rollup_1m", MINUTE_US, QUARTER_US),
-    ("rollup_15m", QUARTER_US, QUARTER_US),
-    ("rollup_1h", HOUR_US, DAY_US),
-)
-"""From fine to coarse: the width of a bucket, and what is filled in at once."""
+_MINUTES: tuple[Relation, int, int] = ("rollup_1m", MINUTE_US, QUARTER_US)
+_FIVES: tuple[Relation, int, int] = ("rollup_5m", FIVE_US, HOUR_US)
+_QUARTERS: tuple[Relation, int, int] = ("rollup_15m", QUARTER_US, QUARTER_US)
+_HOURS: tuple[Relation, int, int] = ("rollup_1h", HOUR_US, DAY_US)
+"""Rollups: the width of a bucket, and what is filled in at once."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -39,7 +40,9 @@ def raw(from_us: int, end_us: int) -> list[Segment]:
 
 
 def divide(from_us: int, end_us: int, step_us: int, closed_us: int) -> list[Segment]:
-    """Divide [from, end) between hours, quarters, minutes and raw readings, from the inside out.
+    """Divide [from, end) between rollups and raw readings, from the inside out.
+
+    Hours, quarters and minutes; of what has no edges on quarters, but on fives: fives and minutes.
 
     `step_us`: every bucket edge of the answer is a multiple of it (0: there are no edges).
     `closed_us`: the rollups hold everything before it, but for the hours marked dirty.
@@ -47,9 +50,12 @@ def divide(from_us: int, end_us: int, step_us: int, closed_us: int) -> list[Segm
     begin_us, stop_us, relation = from_us, end_us, RAW
     before: list[Segment] = []
     after: list[Segment] = []
-    for coarser, width_us, fill_us in _ROLLUPS:
+    has_fives = step_us % QUARTER_US and not step_us % FIVE_US
+    rollups = (_MINUTES, _FIVES) if has_fives else (_MINUTES, _QUARTERS, _HOURS)
+    for coarser, width_us, fill_us in rollups:
         filled_us = closed_us // fill_us * fill_us
-        inner = _aligned(begin_us, min(stop_us, filled_us), width_us)
+        held_us = max(begin_us, fives_from_us(closed_us)) if coarser == "rollup_5m" else begin_us
+        inner = _aligned(held_us, min(stop_us, filled_us), width_us)
         if step_us % width_us or inner is None:
             break
         before.append(Segment(relation, begin_us, inner[0]))

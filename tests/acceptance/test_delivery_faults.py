@@ -85,7 +85,6 @@ class Receiver:
         with self.lock:
             return sum(len(self.taken[path]) for path in paths or tuple(self.taken))
 
-
     def all_called(self, path: str) -> bool:
         """Return whether each transition was in a call to a path, whatever was answered."""
         with self.lock:

@@ -20,8 +20,8 @@ RULES: dict[str, dict[str, Any]] = {
     "one that never speaks": {"threshold": 15, "device": "ghost"},
 }
 LOOK: list[tuple[str, float]] = []
-# A reading lies half a second beside the moments at which the clock looks, and at most a threshold ahead:
-# one that is further ahead ends a silence by no more than the passing of time, which is found later.
+# A reading lies half a second beside the moments at which the clock looks, and at most a threshold
+# ahead: one that is further ahead ends a silence only as time passes, which is found later.
 READINGS = st.lists(
     st.tuples(st.sampled_from(DEVICES), st.integers(-30, 9).map(lambda n: n + 0.5)),
     min_size=1,

@@ -27,6 +27,7 @@ EXEMPT = {
     "readings": "columnstore and continuous aggregates refuse it; reached by stream ids from `streams`",
     "readings_partitioning": "a date",
     "rollup_1m": "as readings",
+    "rollup_5m": "as readings",
     "rollup_15m": "as readings",
     "rollup_1h": "as readings",
     "rollup_dirty": "as readings: stream ids and hours, written by the hot path",

@@ -20,7 +20,7 @@ from twin.db.pool import AsyncConnection, Connection, conninfo
 from twin.db.spans import Span, spans
 from twin.deletion import delete_readings
 from twin.retention import apply_retention
-from twin.rollups import HOUR_US, QUARTER_US, begin, mark_dirty
+from twin.rollups import HOUR_US, QUARTER_US, begin, fives_from_us, mark_dirty
 from widgets import rollup_job
 from widgets.rollup_job import (
     Step,
@@ -30,6 +30,7 @@ from widgets.rollup_job import (
     refresh,
     slice_end,
 )
+from widgets.segments import FIVE_US
 
 BASE_US = to_us(to_datetime(1_772_404_200 * SECOND_US))  # 2026-03-01 22:30: a day ends soon
 MINUTE_US = 60 * SECOND_US
@@ -113,10 +114,11 @@ def assert_exact(conn: Connection) -> int:
         ((closed_us,),) = conn.execute("SELECT readers_us FROM rollup_mark").fetchall()
         dirty = {(s, to_us(h)) for s, h in conn.execute("SELECT stream_id, hour FROM rollup_dirty")}
         days_us = closed_us // DAY_US * DAY_US
-        for relation, width_us, filled_us in (
-            ("rollup_1m", MINUTE_US, closed_us),
-            ("rollup_15m", QUARTER_US, closed_us),
-            ("rollup_1h", HOUR_US, days_us),
+        for relation, width_us, held_us, filled_us in (
+            ("rollup_1m", MINUTE_US, 0, closed_us),
+            ("rollup_5m", FIVE_US, fives_from_us(closed_us), closed_us // HOUR_US * HOUR_US),
+            ("rollup_15m", QUARTER_US, 0, closed_us),
+            ("rollup_1h", HOUR_US, 0, days_us),
         ):
             found = {
                 (r[0], to_us(r[1])): list(r[2:])
@@ -124,16 +126,17 @@ def assert_exact(conn: Connection) -> int:
             }
 
             def trusted(
-                buckets: dict[tuple[int, int], list[Any]], filled_us: int
+                buckets: dict[tuple[int, int], list[Any]], held_us: int, filled_us: int
             ) -> dict[tuple[int, int], list[Any]]:
                 return {
                     (stream, bucket): cells
                     for (stream, bucket), cells in buckets.items()
-                    if bucket < filled_us and (stream, bucket // HOUR_US * HOUR_US) not in dirty
+                    if held_us <= bucket < filled_us
+                    and (stream, bucket // HOUR_US * HOUR_US) not in dirty
                 }
 
-            wanted = trusted(aggregated(rows, width_us), filled_us)
-            assert trusted(found, filled_us) == wanted
+            wanted = trusted(aggregated(rows, width_us), held_us, filled_us)
+            assert trusted(found, held_us, filled_us) == wanted
             compared += len(wanted)
     return compared
 
@@ -324,7 +327,7 @@ def test_exact_after_a_day_was_dropped_whole(store: Store) -> None:
         write(conn, rows)
         asyncio.run(age())
         assert_exact(conn)
-        for relation in ("rollup_1m", "rollup_15m", "rollup_1h"):
+        for relation in ("rollup_1m", "rollup_5m", "rollup_15m", "rollup_1h"):
             assert conn.execute(f"SELECT count(*) FROM {relation}").fetchone() == (0,)
 
 

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 
 from twin.clock import DAY_US
 from twin.moments import HOUR_US, MINUTE_US
-from widgets.segments import QUARTER_US, divide
+from twin.rollups import fives_from_us
+from widgets.segments import FIVE_US, QUARTER_US, divide
 
-QUARTERS = st.integers(0, 400).map(lambda n: n * QUARTER_US)
-MOMENTS = st.integers(0, 400 * QUARTER_US)
+QUARTERS = st.integers(0, 1200).map(lambda n: n * QUARTER_US)
+MOMENTS = st.integers(0, 1200 * QUARTER_US)
 
 WIDTHS_US = {
     "readings": 1,
     "rollup_1m": MINUTE_US,
+    "rollup_5m": FIVE_US,
     "rollup_15m": QUARTER_US,
     "rollup_1h": HOUR_US,
 }
@@ -28,7 +30,20 @@ def minutes(*numbers: float) -> list[int]:
 @pytest.mark.parametrize(
     ("from_min", "end_min", "step_min", "closed_min", "expected"),
     [
-        (0, 60, 5, 45, [("rollup_1m", 0, 45), ("readings", 45, 60)]),
+        (0, 60, 5, 45, [("rollup_1m", 0, 45), ("readings", 45, 60)]),  # the hour is not over
+        (0, 130, 10, 75, [("rollup_5m", 0, 60), ("rollup_1m", 60, 75), ("readings", 75, 130)]),
+        (  # fives are kept for so many days before the one of the mark
+            2 * 1440 - 7,
+            11 * 1440,
+            5,
+            10 * 1440 + 75,
+            [
+                ("rollup_1m", 2 * 1440 - 7, 2 * 1440),
+                ("rollup_5m", 2 * 1440, 10 * 1440 + 60),
+                ("rollup_1m", 10 * 1440 + 60, 10 * 1440 + 75),
+                ("readings", 10 * 1440 + 75, 11 * 1440),
+            ],
+        ),
         (0, 60, 15, 45, [("rollup_15m", 0, 45), ("readings", 45, 60)]),
         (0.5, 10, 1, 60, [("readings", 0.5, 1), ("rollup_1m", 1, 10)]),
         (0.5, 60.5, 0.5, 60, [("readings", 0.5, 60.5)]),  # half minutes are not in a rollup
@@ -72,7 +87,7 @@ def test_the_coarsest_relation_that_fits_answers(
     assert [(p.relation, p.from_us / 6e7, p.end_us / 6e7) for p in parts] == expected
 
 
-@given(MOMENTS, MOMENTS, st.sampled_from(minutes(0, 0.5, 1, 7, 15, 60, 120)), QUARTERS)
+@given(MOMENTS, MOMENTS, st.sampled_from(minutes(0, 0.5, 1, 5, 7, 10, 15, 60, 120)), QUARTERS)
 def test_segments_cover_the_window_once(a: int, b: int, step_us: int, closed_us: int) -> None:
     from_us, end_us = min(a, b), max(a, b) + 1
     parts = divide(from_us, end_us, step_us, closed_us)
@@ -84,3 +99,6 @@ def test_segments_cover_the_window_once(a: int, b: int, step_us: int, closed_us:
         assert part.from_us % width_us == part.end_us % width_us == 0
         assert part.relation == "readings" or part.end_us <= closed_us
         assert part.relation != "rollup_1h" or part.end_us <= closed_us // DAY_US * DAY_US
+        if part.relation == "rollup_5m":
+            assert fives_from_us(closed_us) <= part.from_us
+            assert part.end_us <= closed_us // HOUR_US * HOUR_US

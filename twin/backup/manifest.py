@@ -21,6 +21,7 @@ DERIVED = frozenset(
         "rollup_mark",
         "rollup_dirty",
         "rollup_1m",
+        "rollup_5m",
         "rollup_15m",
         "rollup_1h",
         # What views there are in another schema, which a job makes anew.

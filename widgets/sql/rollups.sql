@@ -49,6 +49,13 @@ WHERE rollup.stream_id = pair.stream_id
     AND rollup.bucket >= to_timestamp(pair.hour * 3600)
     AND rollup.bucket < to_timestamp(pair.hour * 3600 + 3600)
 
+-- name: delete_hours_5m
+DELETE FROM rollup_5m AS rollup
+USING unnest(%(streams)s::int[], %(hours)s::bigint[]) AS pair (stream_id, hour)
+WHERE rollup.stream_id = pair.stream_id
+    AND rollup.bucket >= to_timestamp(pair.hour * 3600)
+    AND rollup.bucket < to_timestamp(pair.hour * 3600 + 3600)
+
 -- name: delete_hours_15m
 DELETE FROM rollup_15m AS rollup
 USING unnest(%(streams)s::int[], %(hours)s::bigint[]) AS pair (stream_id, hour)
@@ -61,12 +68,12 @@ DELETE FROM rollup_1h AS rollup
 USING unnest(%(streams)s::int[], %(hours)s::bigint[]) AS pair (stream_id, hour)
 WHERE rollup.stream_id = pair.stream_id AND rollup.bucket = to_timestamp(pair.hour * 3600)
 
--- name: hours
--- Whole hours of [from, to) out of their quarters.
-INSERT INTO rollup_1h (stream_id, bucket, rows, {columns})
+-- name: coarser
+-- Whole buckets of [from, to) out of a finer rollup's.
+INSERT INTO {target} (stream_id, bucket, rows, {columns})
 SELECT
     r.stream_id,
-    date_bin('1 hour', r.bucket, '1970-01-01 00:00+00') AS hour,
+    date_bin({width}, r.bucket, '1970-01-01 00:00+00') AS coarse,
     sum(r.rows)::int4,
     {combined}
 FROM {source}
@@ -74,17 +81,21 @@ WHERE r.bucket >= %(from)s AND r.bucket < %(to)s
 GROUP BY 1, 2
 ORDER BY 1, 2
 
--- name: hours_from_range
--- Source of `hours`: all streams.
-rollup_15m AS r
+-- name: finer_range
+-- Source of `coarser`: all streams.
+{finer} AS r
 
--- name: hours_from_pairs
--- Source of `hours`: some hours of some streams.
+-- name: finer_pairs
+-- Source of `coarser`: some hours of some streams.
 unnest(%(streams)s::int[], %(hours)s::bigint[]) AS pair (stream_id, hour)
-JOIN rollup_15m AS r
+JOIN {finer} AS r
     ON r.stream_id = pair.stream_id
     AND r.bucket >= to_timestamp(pair.hour * 3600)
     AND r.bucket < to_timestamp(pair.hour * 3600 + 3600)
+
+-- name: drop_fives
+-- Fives that nobody reads any more.
+DELETE FROM rollup_5m WHERE bucket < %s
 
 -- name: from_range
 -- Source of `aggregate`: all streams.
