@@ -14,6 +14,17 @@ ORDER BY array_position(ARRAY['critical', 'warning', 'info'], s.severity),
          s.since, r.rule_no, s.device
 LIMIT 1
 
+-- name: firing_alerts
+-- The firing alerts of a datasource in the same order, up to a bound.
+SELECT r.key, s.device, s.severity, r.name, r.spec ->> 'widget_color', r.spec ->> 'material_color',
+       r.spec ->> 'icon', s.since
+FROM alert_rules AS r
+JOIN alert_states AS s USING (rule_no)
+WHERE r.datasource_no = %(no)s AND r.is_active AND s.datasource_no = %(no)s AND s.state = 'firing'
+ORDER BY array_position(ARRAY['critical', 'warning', 'info'], s.severity),
+         s.since, r.rule_no, s.device
+LIMIT %(most)s
+
 -- name: shown_alert_at
 -- The same as of a moment: each rule and device is in the state of its last transition up to then.
 SELECT e.severity, r.name, r.spec ->> 'widget_color', r.spec ->> 'material_color',
