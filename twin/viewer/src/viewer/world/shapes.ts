@@ -5,10 +5,12 @@ import {
   Matrix4, PlaneGeometry, QuadraticBezierCurve3, SphereGeometry, TorusGeometry, TubeGeometry, Vector2, Vector3,
 } from "three";
 import { RoundedBoxGeometry } from "three/addons/geometries/RoundedBoxGeometry.js";
-import { mergeGeometries } from "three/addons/utils/BufferGeometryUtils.js";
+import { mergeGeometries, mergeVertices } from "three/addons/utils/BufferGeometryUtils.js";
 import type { Primitive, Vec3 } from "../../shared/types";
 
-let round = 32; // segments of a circle
+let round = 32; // segments of a large circle,
+let small = 20; // and of a small one
+let dome = [0, 0.2, 0.4, 0.6, 0.75, 0.88, 0.96, 1]; // radii at which a tank's head bends
 const LIGHT = 1.12;
 const DARK = 0.42;
 const made = new Map<string, BufferGeometry>();
@@ -16,7 +18,9 @@ const MOST_KEPT = 500;
 
 /** Make what is made from now on of fewer triangles, for machines that draw slowly. */
 export function coarse(): void {
-  round = 14;
+  round = 12;
+  small = 8;
+  dome = [0, 0.45, 0.75, 0.93, 1];
 }
 
 /** Return the geometry of a primitive, its size included. */
@@ -36,7 +40,7 @@ function parts({ type, size, path, radius }: Primitive): BufferGeometry[] {
   const [x, y, z] = size;
   switch (type) {
     case "box":
-      return [toned(moved(new RoundedBoxGeometry(x, y, z, round > 20 ? 2 : 1, Math.min(x, y, z) * 0.06), 0, y / 2, 0), 1)];
+      return [toned(moved(block(x, y, z, 2, Math.min(x, y, z) * 0.06), 0, y / 2, 0), 1)];
     case "cylinder":
       return cylinder(size);
     case "sphere":
@@ -50,6 +54,11 @@ function parts({ type, size, path, radius }: Primitive): BufferGeometry[] {
     case "floor":
       return [toned(new PlaneGeometry(x, z).rotateX(-Math.PI / 2), 1)];
   }
+}
+
+/** A box with rounded edges, where there are triangles to spare. */
+function block(x: number, y: number, z: number, segments: number, bend: number): BufferGeometry {
+  return small > 8 ? new RoundedBoxGeometry(x, y, z, segments, bend) : new BoxGeometry(x, y, z);
 }
 
 /** A solid of revolution whose profile is given in parts of the radius and of the height. */
@@ -71,20 +80,20 @@ function tank(size: Vec3): BufferGeometry[] {
   const bottom = (leg * 0.6) / y;
   const low = bottom + head / y;
   const high = 1 - head / y;
-  const dome = (from: number, to: number): [number, number][] =>
-    [0, 0.2, 0.4, 0.6, 0.75, 0.88, 0.96, 1].map((r) => [r, from + (to - from) * (1 - Math.sqrt(1 - r * r))]);
-  const body = turned([...dome(bottom, low), ...dome(1, high).reverse()], size);
+  const bent = (from: number, to: number): [number, number][] =>
+    dome.map((r) => [r, from + (to - from) * (1 - Math.sqrt(1 - r * r))]);
+  const body = turned([...bent(bottom, low), ...bent(1, high).reverse()], size);
   const found = [toned(body, 1)];
   for (const h of [low, high, (low + high) / 2]) {
-    const ring = new TorusGeometry(0.5, 0.012, 4, round).rotateX(Math.PI / 2).scale(x, width, z);
+    const ring = new TorusGeometry(0.5, 0.012, small > 8 ? 4 : 3, round).rotateX(Math.PI / 2).scale(x, width, z);
     found.push(toned(moved(ring, 0, h * y, 0), h === (low + high) / 2 ? LIGHT : 0.8));
   }
   for (let i = 0; i < 4; i++) {
     const angle = Math.PI / 4 + (i * Math.PI) / 2;
-    const post = new CylinderGeometry(width * 0.035, width * 0.035, low * y, 8);
+    const post = new CylinderGeometry(width * 0.035, width * 0.035, low * y, small > 8 ? 8 : 5);
     found.push(toned(moved(post, Math.cos(angle) * x * 0.44, (low * y) / 2, Math.sin(angle) * z * 0.44), DARK));
   }
-  const hatch = new CylinderGeometry(width * 0.12, width * 0.12, y * 0.03, 20);
+  const hatch = new CylinderGeometry(width * 0.12, width * 0.12, y * 0.03, small);
   found.push(toned(moved(hatch, 0, y * 0.992, 0), 0.7));
   return found;
 }
@@ -96,9 +105,9 @@ function conveyor([x, y, z]: Vec3): BufferGeometry[] {
     toned(moved(new BoxGeometry(x - belt, belt, z * 0.82), 0, top, 0), 0.1),
   ];
   for (const side of [-1, 1]) {
-    const drum = new CylinderGeometry(belt / 2, belt / 2, z * 0.82, 20).rotateX(Math.PI / 2);
+    const drum = new CylinderGeometry(belt / 2, belt / 2, z * 0.82, small).rotateX(Math.PI / 2);
     found.push(toned(moved(drum, (side * (x - belt)) / 2, top, 0), 0.1));
-    found.push(toned(moved(new RoundedBoxGeometry(x, belt * 0.9, z * 0.07, 1, 0.01), 0, top, side * z * 0.455), 1));
+    found.push(toned(moved(block(x, belt * 0.9, z * 0.07, 1, 0.01), 0, top, side * z * 0.455), 1));
   }
   const pairs = Math.max(2, Math.round(x / 1.5) + 1);
   for (let i = 0; i < pairs; i++) {
@@ -130,7 +139,7 @@ function pipe(path: Vec3[], radius: number): BufferGeometry[] {
   curve.add(new LineCurve3(from, points.at(-1)!));
   const found = [toned(new TubeGeometry(curve as never, Math.min(14 * (points.length - 1), 300), radius, round / 2), 1)];
   for (const [end, next] of [[points[0]!, points[1]!], [points.at(-1)!, points.at(-2)!]] as const) {
-    const flange = new CylinderGeometry(radius * 1.55, radius * 1.55, radius * 0.5, 20);
+    const flange = new CylinderGeometry(radius * 1.55, radius * 1.55, radius * 0.5, small);
     found.push(toned(aimed(flange, end, next), 0.75));
   }
   return found;
@@ -145,11 +154,12 @@ function moved(geometry: BufferGeometry, x: number, y: number, z: number): Buffe
   return geometry.translate(x, y, z);
 }
 
+/** Tone a geometry, whose triangles share their corners: a processor computes each corner once. */
 function toned(geometry: BufferGeometry, tone: number): BufferGeometry {
-  const flat = geometry.index ? geometry.toNonIndexed() : geometry;
-  const count = flat.getAttribute("position").count;
-  flat.setAttribute("color", new BufferAttribute(new Float32Array(count * 3).fill(tone), 3));
-  return flat;
+  const shared = geometry.index ? geometry : mergeVertices(geometry);
+  const count = shared.getAttribute("position").count;
+  shared.setAttribute("color", new BufferAttribute(new Float32Array(count * 3).fill(tone), 3));
+  return shared;
 }
 
 function merged(geometries: BufferGeometry[]): BufferGeometry {

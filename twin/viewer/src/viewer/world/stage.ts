@@ -1,7 +1,7 @@
 // What surrounds the nodes: light, ground, grid, sky; and how much of it the machine can draw.
 import {
-  BasicShadowMap, CanvasTexture, Color, DirectionalLight, Fog, GridHelper, Group, HemisphereLight, type Material, Mesh,
-  PCFShadowMap, PlaneGeometry, PMREMGenerator, Scene, ShadowMaterial, SRGBColorSpace, type WebGLRenderer,
+  BasicShadowMap, BufferAttribute, BufferGeometry, Color, DirectionalLight, Fog, GridHelper, Group, HemisphereLight, type Material, Mesh,
+  PCFShadowMap, PlaneGeometry, PMREMGenerator, Scene, ShaderMaterial, ShadowMaterial, type WebGLRenderer,
 } from "three";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 import type { Environment } from "../../shared/types";
@@ -31,6 +31,7 @@ export class Stage {
   private readonly hemisphere = new HemisphereLight();
   private readonly sun = new DirectionalLight();
   private readonly ground = new Group();
+  private readonly sky = new Sky();
   private shadow: Mesh<PlaneGeometry, Material> | null = null;
 
   constructor(
@@ -45,7 +46,7 @@ export class Stage {
     this.sun.shadow.bias = -0.0005;
     this.sun.shadow.normalBias = 0.03;
     this.sun.shadow.radius = 4;
-    this.scene.add(this.hemisphere, this.sun, this.sun.target, this.ground);
+    this.scene.add(this.hemisphere, this.sun, this.sun.target, this.ground, this.sky);
   }
 
   /** Reflections: costly to make, so after the first picture. */
@@ -76,7 +77,7 @@ export class Stage {
     const [top, bottom] = environment.background
       ? [environment.background, environment.background]
       : SKIES[dark ? "dark" : "light"][environment.light];
-    this.scene.background = gradient(top, bottom);
+    this.sky.color(top, bottom);
     if (!this.software) this.scene.fog = new Fog(new Color(bottom).lerp(new Color(top), 0.35), radius * 4, radius * 14);
     this.floor(environment.grid, dark, radius, centre);
     this.shadow!.visible = !(this.software && hasFloor); // each would darken the same pixels
@@ -102,17 +103,28 @@ export class Stage {
   }
 }
 
-function gradient(top: string, bottom: string): CanvasTexture {
-  const canvas = document.createElement("canvas");
-  canvas.width = 2;
-  canvas.height = 256;
-  const context = canvas.getContext("2d")!;
-  const fill = context.createLinearGradient(0, 0, 0, 256);
-  fill.addColorStop(0, top);
-  fill.addColorStop(0.75, bottom);
-  context.fillStyle = fill;
-  context.fillRect(0, 0, 2, 256);
-  const texture = new CanvasTexture(canvas);
-  texture.colorSpace = SRGBColorSpace;
-  return texture;
+const FLAT = `
+  varying vec3 tone;
+  void main() { tone = color; gl_Position = vec4(position.xy, 1.0, 1.0); }`;
+const TONE = "varying vec3 tone; void main() { gl_FragColor = vec4(tone, 1.0); }";
+
+/** Two colours behind everything, drawn after what is solid: only the pixels that nothing covers. */
+class Sky extends Mesh<BufferGeometry, ShaderMaterial> {
+  private readonly tones = new BufferAttribute(new Float32Array(18), 3);
+
+  constructor() {
+    const rows = new Float32Array([-1, 1, 0, 1, 1, 0, -1, -0.5, 0, 1, -0.5, 0, -1, -1, 0, 1, -1, 0]);
+    const geometry = new BufferGeometry().setAttribute("position", new BufferAttribute(rows, 3)).setIndex([0, 2, 1, 1, 2, 3, 2, 4, 3, 3, 4, 5]);
+    super(geometry, new ShaderMaterial({ vertexShader: FLAT, fragmentShader: TONE, vertexColors: true, depthWrite: false, toneMapped: false }));
+    geometry.setAttribute("color", this.tones);
+    this.frustumCulled = false;
+    this.renderOrder = 1;
+  }
+
+  color(top: string, bottom: string): void {
+    const read = (text: string): number[] => new Color(text).convertLinearToSRGB().toArray(); // as the screen takes them
+    const [high, low] = [read(top), read(bottom)];
+    this.tones.copyArray([...high, ...high, ...low, ...low, ...low, ...low]);
+    this.tones.needsUpdate = true;
+  }
 }

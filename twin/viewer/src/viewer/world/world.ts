@@ -201,7 +201,8 @@ export class World {
       this.renderer.setSize(this.size.width, this.size.height, false);
     }
     this.lookAround(ms, settled);
-    this.onFrame(); // first, for the leader lines are part of the picture
+    // First, for the leader lines are part of the picture. Moving the cards is work for the browser, too.
+    if (settled || !this.stage.software || this.frames % 2 === 0) this.onFrame();
     this.renderer.render(this.stage.scene, this.camera);
     this.drawn.calls = this.renderer.info.render.calls;
     this.drawn.triangles = this.renderer.info.render.triangles;
