@@ -23,9 +23,6 @@ RATE = 1000
 BATCH = 20
 GOALS = ("<= 20 ms", "<= 60 ms")
 LIMIT = 1e6
-START_S = int(time.time())
-"""Newer than what the plant holds, or the readings would be late."""
-
 Key = tuple[str, str, str]
 """(device, status, the reading's time)"""
 
@@ -48,11 +45,12 @@ async def _play(
     """Return ms from commit and from sending to receipt of each transition, and the calls."""
     answered: dict[Key, float] = {}
     began: dict[Key, float] = {}
+    start_s = int(time.time()) + 1  # newer than what the plant holds, or the readings would be late
     async with receiver() as hook:
         _make_rule(home, made, hook.url)
         headers = {"Authorization": f"Bearer {made.key}"}
         async with httpx.AsyncClient(headers=headers) as client:
-            await _send(client, made, seconds, began, answered)
+            await _send(client, made, start_s, seconds, began, answered)
         received = await _all_received(hook, len(began))
     assert received.keys() == began.keys()
     return (
@@ -65,6 +63,7 @@ async def _play(
 async def _send(
     client: httpx.AsyncClient,
     made: Datasource,
+    start_s: int,
     seconds: float,
     began: dict[Key, float],
     answered: dict[Key, float],
@@ -77,25 +76,28 @@ async def _send(
         await asyncio.sleep(max(0.0, start + number * BATCH / RATE - time.perf_counter()))
         first = number * BATCH
         chosen = [
-            (devices[i % len(devices)], i // len(devices)) for i in range(first, first + BATCH)
+            (devices[i % len(devices)], start_s + i // len(devices))
+            for i in range(first, first + BATCH)
         ]
-        requests.add(asyncio.create_task(_post(client, made, chosen, began, answered)))
+        requests.add(asyncio.create_task(_post(client, made, start_s, chosen, began, answered)))
     await asyncio.gather(*requests)
 
 
 async def _post(
     client: httpx.AsyncClient,
     made: Datasource,
+    start_s: int,
     chosen: list[tuple[str, int]],
     began: dict[Key, float],
     answered: dict[Key, float],
 ) -> None:
     keys = [
-        (device, "resolved" if turn % 2 else "firing", _moment(turn)) for device, turn in chosen
+        (device, "resolved" if (ts_s - start_s) % 2 else "firing", _moment(ts_s))
+        for device, ts_s in chosen
     ]
     body = [
-        {"ts": START_S + turn, "device": d, plant.KEYS[0]: 0.0 if turn % 2 else 2 * LIMIT}
-        for d, turn in chosen
+        {"ts": ts_s, "device": d, plant.KEYS[0]: 0.0 if (ts_s - start_s) % 2 else 2 * LIMIT}
+        for d, ts_s in chosen
     ]
     began.update(dict.fromkeys(keys, time.perf_counter()))
     answer = await client.post(made.url, json=body)
@@ -103,8 +105,8 @@ async def _post(
     answered.update(dict.fromkeys(keys, time.perf_counter()))
 
 
-def _moment(turn: int) -> str:
-    return datetime.fromtimestamp(START_S + turn, UTC).isoformat().replace("+00:00", "Z")
+def _moment(ts_s: int) -> str:
+    return datetime.fromtimestamp(ts_s, UTC).isoformat().replace("+00:00", "Z")
 
 
 async def _all_received(hook: Receiver, count: int) -> dict[Key, float]:

@@ -14,6 +14,8 @@ const COLORS = ["#2f7fe0", "#d9822b", "#2a9d6f", "#a45ee5", "#c2415b", "#5b8c2a"
 export function Spark({ data, wide, axes }: { data: LineData; wide: boolean; axes: boolean }): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
+  const window = useRef<[number, number]>([0, 0]);
+  window.current = [Date.parse(data.from) / 1000, Date.parse(data.to) / 1000];
   const series = data.series?.slice(0, COLORS.length) ?? [{ key: data.title, device: null, values: data.values }];
   const dark = theme.value === "dark";
   const shape = `${series.length} ${axes} ${dark}`;
@@ -21,7 +23,11 @@ export function Spark({ data, wide, axes }: { data: LineData; wide: boolean; axe
   useEffect(() => {
     const element = place.current!;
     const height = wide ? 150 : axes ? 92 : 38;
-    const made = new uPlot(options(series.map((one) => one.device ?? one.key), axes, dark, element.clientWidth, height), rows(data, series), element);
+    const made = new uPlot(
+      options(series.map((one) => one.device ?? one.key), axes, dark, element.clientWidth, height, () => window.current),
+      rows(data, series),
+      element,
+    );
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
     observer.observe(element);
@@ -41,7 +47,7 @@ function rows(data: LineData, series: { values: LineData["values"] }[]): uPlot.A
   return [times, ...series.map((one) => one.values.map(numeric))];
 }
 
-function options(names: string[], axes: boolean, dark: boolean, width: number, height: number): uPlot.Options {
+function options(names: string[], axes: boolean, dark: boolean, width: number, height: number, window: () => [number, number]): uPlot.Options {
   const ink = dark ? "#95a3b3" : "#5f6c7b";
   const grid = { stroke: dark ? "#2c3743" : "#e4e8ed", width: 1 };
   const font = "10px system-ui, sans-serif";
@@ -53,6 +59,7 @@ function options(names: string[], axes: boolean, dark: boolean, width: number, h
   return {
     width,
     height,
+    scales: { x: { range: window } }, // the widget's, however little of it holds data
     legend: { show: false },
     cursor: { show: false },
     padding: axes ? [6, 4, 0, 0] : [4, 2, 4, 2],
@@ -67,7 +74,7 @@ function options(names: string[], axes: boolean, dark: boolean, width: number, h
       ...names.map((label, index) => {
         const stroke = COLORS[index]!;
         const fill = names.length === 1 ? `${stroke}22` : "transparent";
-        return { label, stroke, fill, width: 1.5, points: { show: false } };
+        return { label, stroke, fill, width: 1.5, points: { show: (plot: uPlot) => plot.data[0].length === 1, size: 4 } };
       }),
     ],
   };
