@@ -32,6 +32,10 @@ BURST_US = 1_000_000
 """A pace may be run ahead of by this much."""
 
 
+FASTEST = 1_000_000_000.0
+"""Units per second: what costs less than a nanosecond counts as one."""
+
+
 class Window(msgspec.Struct, frozen=True):
     """A stretch of the clock in which something is counted: Unix seconds, the end excluded."""
 
@@ -184,7 +188,7 @@ class Counters:
                 self._add_debt(row, fresh * self._cells[row + _COST] // 1000, now_us)
 
     def _spend(self, row: int, per_second: float, amount: int, now_us: int) -> None:
-        cost_ns = max(1, round(1_000_000_000 / per_second))
+        cost_ns = round(1_000_000_000 / min(per_second, FASTEST))
         self._cells[row + _COST] = cost_ns
         self._cells[row + _USED] += amount
         self._add_debt(row, amount * cost_ns // 1000, now_us)
