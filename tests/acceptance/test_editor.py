@@ -144,7 +144,7 @@ def test_a_pipe_is_led_by_its_points(browser: Browser, server: RunningServer) ->
     camera = {"name": "near", "position": [3, 4, 6], "target": [1, 0.5, 0]}
     desk = Desk(browser, server, cameras=[camera])
     desk.editor.get_by_label("Add a node").select_option("pipe")
-    desk.editor.get_by_label("Add a point after point 1").click()
+    desk.editor.get_by_label("Add after point 1").click()
     expect(desk.field("Point 2, m", "x")).to_have_value("1")
     expect(desk.editor.get_by_label("Drag point 2 in the picture")).to_have_attribute(
         "aria-pressed", "true"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
-from support.browser import CHROMIUM, PAGES, STANDS, Watched, keep_picture, launch_chromium
+import trimesh
+from playwright.sync_api import Browser, expect
+from support.browser import CHROMIUM, PAGES, STANDS, Watched, keep_picture
 from support.exporters import EXPORTED, by_draco
 from support.models import triangle
 from support.server import RunningServer
@@ -68,7 +69,7 @@ def upload(server: RunningServer, name: str, content: bytes) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def page(server: RunningServer) -> Iterator[Watched]:
+def page(server: RunningServer, browser: Browser) -> Iterator[Watched]:
     """A scene of everything, with two models that cannot be shown; one is gone while the page loads."""
     contents = {name: make() for name, make in EXPORTED.items()}
     contents |= {"damaged": by_draco(damaged=True), "gone": triangle()}
@@ -81,16 +82,13 @@ def page(server: RunningServer) -> Iterator[Watched]:
     scene = server.post("/v1/scenes", {"name": "Exports", "nodes": nodes, "cameras": [view]})
     assert scene.status_code == 201, scene.text
     made = server.post(f"/v1/scenes/{scene.json()['id']}/view-tokens").json()
-    with sync_playwright() as playwright:
-        browser: Browser = launch_chromium(playwright)
-        watched = Watched(browser, 640, 400)
-        missing = {"status": 404, "json": {"error": "NOT_FOUND", "message": "no", "status": 404}}
-        watched.page.route(f"**{assets['gone']['url']}", lambda route: route.fulfill(**missing))
-        watched.page.goto(made["url"])
-        watched.page.wait_for_function(STANDS)
-        yield watched
-        assert watched.strangers(server.url) == [], "decoders come from the server too"
-        browser.close()
+    watched = Watched(browser, 640, 400)
+    missing = {"status": 404, "json": {"error": "NOT_FOUND", "message": "no", "status": 404}}
+    watched.page.route(f"**{assets['gone']['url']}", lambda route: route.fulfill(**missing))
+    watched.page.goto(made["url"])
+    watched.page.wait_for_function(STANDS)
+    yield watched
+    assert watched.strangers(server.url) == [], "decoders come from the server too"
 
 
 @pytest.mark.parametrize("kind", EXPORTED)
@@ -137,3 +135,28 @@ def test_what_cannot_be_shown_says_why(page: Watched) -> None:
     for kind in ("damaged", "gone"):
         assert len(page.page.evaluate(PIXELS, kind)) > 50, "a marked box stands for it"
     keep_picture(page.page, "models")
+
+
+def test_a_large_model_is_brought_into_view_once_it_stands(
+    browser: Browser, server: RunningServer
+) -> None:
+    content = trimesh.creation.box(extents=(60, 20, 40)).export(file_type="glb")
+    nodes = [{"id": "hall", "asset_id": upload(server, "Hall", content)["id"]}]
+    scene = server.post("/v1/scenes", {"name": "Hall", "nodes": nodes}).json()
+    address = server.post(f"/v1/scenes/{scene['id']}/view-tokens", {}).json()["url"]
+    watched = Watched(browser)
+    watched.page.goto(address)
+    watched.page.wait_for_function(STANDS)
+    corners = watched.page.evaluate("""() => {
+      const world = twinfeedWorld, box = world.plant.box(), found = [];
+      for (const x of [box.min.x, box.max.x]) for (const y of [box.min.y, box.max.y])
+        for (const z of [box.min.z, box.max.z]) {
+          const at = world.camera.position.clone().set(x, y, z).project(world.camera);
+          found.push([at.x, at.y, at.z]);
+        }
+      return found;
+    }""")
+    assert all(abs(value) < 1 for corner in corners for value in corner)
+    assert max(abs(value) for x, y, _ in corners for value in (x, y)) > 0.5
+    assert watched.complaints == []
+    watched.page.close()

@@ -317,7 +317,7 @@ def test_a_server_that_starts_again(browser: Browser, database_url: str) -> None
         hall = Hall(server)
         watched = Watched(browser)
         page = watched.page
-        page.goto(hall.address + "&view=2d")
+        page.goto(hall.address)
         expect(card(page)).to_contain_text("42")
         port = int(server.url.rpartition(":")[2])
         server.stop()

@@ -91,7 +91,7 @@ function BindingForm({ title, isLost, binding, part, parts, onChange }: FormGive
         <select aria-label="Shown as" value={display.kind} onChange={(event) => onChange({ ...binding, display: FIRST[event.currentTarget.value as DisplayKind] })}>
           {Object.entries(KINDS).map(([kind, text]) => <option key={kind} value={kind}>{text}</option>)}
         </select>
-        <button class="button quiet danger" type="button" onClick={() => onChange(null)} aria-label={`Take ${title} away`}>Remove</button>
+        <button class="button quiet danger" type="button" onClick={() => onChange(null)} aria-label={`Remove ${title}`}>Remove</button>
       </div>
       {parts.length > 0 && (
         <div class="row">

@@ -192,8 +192,8 @@ export function Editor({ state, world, onClose }: { state: ViewerState; world: W
         ))}
         <IconButton label="Snap to the grid" path={SNAP} pressed={snap.value} onClick={() => (snap.value = !snap.value)} />
         <span class="gap" />
-        <IconButton label="Undo (Ctrl+Z)" path={UNDO} onClick={() => put(draft.undone(history.value))} />
-        <IconButton label="Redo (Ctrl+Y)" path={REDO} onClick={() => put(draft.redone(history.value))} />
+        <IconButton label="Undo (Ctrl+Z)" path={UNDO} disabled={history.value.past.length === 0} onClick={() => put(draft.undone(history.value))} />
+        <IconButton label="Redo (Ctrl+Y)" path={REDO} disabled={history.value.future.length === 0} onClick={() => put(draft.redone(history.value))} />
       </div>
       <div class="row">
         <select

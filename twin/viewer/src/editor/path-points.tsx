@@ -21,7 +21,7 @@ export function Path({ path, held, onHold, onChange }: Given): JSX.Element {
             <button class="button" type="button" aria-pressed={held === index} aria-label={`Drag point ${index + 1} in the picture`} onClick={() => onHold(held === index ? null : index)}>
               Drag
             </button>
-            <button class="button" type="button" disabled={path.length >= MOST_POINTS} aria-label={`Add a point after point ${index + 1}`} onClick={() => {
+            <button class="button" type="button" disabled={path.length >= MOST_POINTS} aria-label={`Add after point ${index + 1}`} onClick={() => {
               onChange(withPoint(path, index));
               onHold(index + 1);
             }}>

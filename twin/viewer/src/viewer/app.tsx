@@ -123,7 +123,7 @@ export function App({ state, options }: { state: ViewerState; options: Options }
         {listed.value && <AlertList state={state} onGo={go} />}
         {Editor && world.value && <Editor state={state} world={world.value} onClose={() => (editor.value = null)} />}
         <Notices state={state} missingParts={lost} />
-        {!flat.value && scene.nodes.length === 0 && <p class="empty panel">This scene is empty: nothing was placed in it yet.</p>}
+        {!flat.value && scene.nodes.length === 0 && <p class="nothing panel">This scene is empty: nothing was placed in it yet.</p>}
       </main>
       <Scrubber state={state} />
     </div>

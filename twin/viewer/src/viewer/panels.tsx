@@ -25,9 +25,17 @@ export function LinkBadge({ state }: { state: ViewerState }): JSX.Element {
   );
 }
 
-export function IconButton({ label, path, onClick, pressed }: { label: string; path: string; onClick: () => void; pressed?: boolean }): JSX.Element {
+interface Icon {
+  label: string;
+  path: string;
+  onClick: () => void;
+  pressed?: boolean;
+  disabled?: boolean;
+}
+
+export function IconButton({ label, path, onClick, pressed, disabled = false }: Icon): JSX.Element {
   return (
-    <button class="button icon quiet" type="button" title={label} aria-label={label} onClick={onClick} {...(pressed === undefined ? {} : { "aria-pressed": pressed })}>
+    <button class="button icon quiet" type="button" title={label} aria-label={label} onClick={onClick} disabled={disabled} {...(pressed === undefined ? {} : { "aria-pressed": pressed })}>
       <svg viewBox="0 0 20 20" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
         <path d={path} />
       </svg>

@@ -149,6 +149,11 @@ export class Plant {
     this.loads.onBroken(new Map(this.broken));
   }
 
+  /** Whether models are being loaded. */
+  get waits(): boolean {
+    return this.done < this.total;
+  }
+
   /** Whether a model has movements of its own. */
   get hasClips(): boolean {
     return [...this.built.values()].some(({ mixer }) => mixer !== null);

@@ -3,7 +3,7 @@
 import { Box3, Group, MathUtils, Matrix4, type Mesh, type Object3D, PerspectiveCamera, Vector2, Vector3, WebGLRenderer } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import type { Api } from "../../shared/api";
-import type { Camera, Scene, Vec3 } from "../../shared/types";
+import type { Camera, Environment, Scene, Vec3 } from "../../shared/types";
 import type { Bound } from "../state";
 import { Models } from "./models";
 import { type Loads, meshesOf, paint, Plant } from "./plant";
@@ -73,6 +73,8 @@ export class World {
   private restRatio: number;
   private moveRatio: number;
   private settled = true;
+  private surroundings: { of: Environment; dark: boolean } | null = null;
+  private fits = false; // nobody has moved the camera since everything was brought into view
   private cost = 0;
   private radius = 5;
   private readonly point = new Vector3();
@@ -92,7 +94,7 @@ export class World {
     this.renderer = new WebGLRenderer({ canvas, context });
     this.stage = new Stage(this.renderer, software);
     this.models = new Models(api, software);
-    this.plant = new Plant(this.models, software, { ...loads, onChange: () => this.changed() });
+    this.plant = new Plant(this.models, software, { ...loads, onChange: () => this.loaded() });
     this.stage.scene.add(this.plant.root);
     this.motionMs = software ? SOFTWARE_MOTION_MS : MOTION_MS;
     this.restRatio = Math.min(devicePixelRatio, software ? 1 : 2);
@@ -102,7 +104,7 @@ export class World {
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, { enableDamping: true, dampingFactor: 0.12, zoomToCursor: true, maxPolarAngle: Math.PI * 0.495, minDistance: 0.3 });
     this.controls.addEventListener("change", () => this.moved());
-    this.controls.addEventListener("start", () => (this.fly = null));
+    this.controls.addEventListener("start", () => (this.fly = null, this.fits = false));
     canvas.addEventListener("dblclick", (event) => this.pick(event, true));
     this.listenForClicks();
     this.observer = new ResizeObserver(() => this.resize());
@@ -133,10 +135,24 @@ export class World {
 
   show(scene: Scene, dark: boolean): void {
     this.plant.show(scene);
+    this.leaders.color(dark ? "#b3bfcc" : "#4b5868");
+    this.surroundings = { of: scene.environment, dark };
+    this.surround();
+  }
+
+  /** A model stands: once all do, the plant has its size. */
+  private loaded(): void {
+    this.changed();
+    if (this.plant.waits) return;
+    this.surround();
+    if (this.fits) this.home();
+  }
+
+  private surround(): void {
     const box = this.plant.box();
     this.radius = Math.max(box.getSize(new Vector3()).length() / 2, 1);
-    this.leaders.color(dark ? "#b3bfcc" : "#4b5868");
-    this.stage.set(scene.environment, dark, this.radius, box.getCenter(new Vector3()), this.plant.hasFloor);
+    const { of, dark } = this.surroundings!;
+    this.stage.set(of, dark, this.radius, box.getCenter(new Vector3()), this.plant.hasFloor);
     this.camera.far = this.radius * 40;
     this.camera.near = Math.max(this.radius / 400, 0.01);
     this.controls.maxDistance = this.radius * 8;
@@ -174,7 +190,7 @@ export class World {
   }
 
   private frame(ms: number): void {
-    if (this.closed) return;
+    if (this.closed || !this.canvas.isConnected) return; // the page has moved on
     const elapsed = ms - this.lastMs;
     const turning = this.spins.size > 0 || (this.playing && this.plant.hasClips);
     const spinning = turning && elapsed >= this.motionMs;
@@ -337,6 +353,7 @@ export class World {
     this.controls.target.set(0, 0, 0);
     this.focus(null);
     this.land();
+    this.fits = true;
   }
 
   view(camera: Camera, atOnce = false): void {
@@ -354,6 +371,7 @@ export class World {
 
   /** Turn about the target, in degrees. */
   orbit(across: number, up: number): void {
+    this.fits = false;
     const offset = this.camera.position.clone().sub(this.controls.target);
     const tilt = Math.acos(MathUtils.clamp(offset.y / offset.length(), -1, 1));
     const wanted = MathUtils.clamp(tilt - MathUtils.degToRad(up), 0.05, Math.PI * 0.49);
@@ -365,12 +383,14 @@ export class World {
 
   /** Come nearer (factor < 1) or go away. */
   zoom(factor: number): void {
+    this.fits = false;
     const offset = this.camera.position.clone().sub(this.controls.target).multiplyScalar(factor);
     this.camera.position.copy(this.controls.target).add(offset);
     this.moved();
   }
 
   private flyTo(to: Vector3, aim: Vector3): void {
+    this.fits = false;
     this.fly = { from: this.camera.position.clone(), to, target: this.controls.target.clone(), aim, began: performance.now() };
     this.moved();
   }
