@@ -2,8 +2,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-# Test processes: most of a test's time is waiting, so three keep two cores busy. PYTEST_ARGS=-n0 for a debugger.
-PYTEST_ARGS ?= -n 3 --dist loadfile
+# Test processes: much of a test's time is waiting, so three keep two cores busy; in the order of the folders, because
+# the acceptance tests take longest and must not come last, each on its own. PYTEST_ARGS=-n0 for a debugger.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 UV_COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml
 
