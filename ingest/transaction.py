@@ -24,6 +24,7 @@ from twin.clock import to_datetime
 from twin.db.capabilities import Capabilities
 from twin.db.pool import Connection
 from twin.db.queries import load
+from twin.errors import Overloaded, TwinfeedError
 
 FEW_ROWS = 256
 """Up to here one statement with arrays is quicker than a COPY between five others: a commit of 30
@@ -226,6 +227,10 @@ def _run_hook(
     try:
         with conn.transaction():  # a savepoint: what fails here never costs a reading
             return hook.apply(conn, rows, wanted)
+    except (psycopg.OperationalError, TwinfeedError):
+        raise  # a deadlock, a lock, a database that is away: readings without their effect would stay so
+    except TimeoutError as exc:
+        raise Overloaded("Alerts cannot be judged now.", retry_after_s=1) from exc
     except Exception as exc:
         if conn.closed:
             raise  # the connection, not the hook, failed

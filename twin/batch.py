@@ -78,5 +78,6 @@ class BatchHook(Protocol):
         """Act inside the readings' transaction, after the COPY, in a writer's thread.
 
         `rows` are all of the batch; `datasource_nos` (ascending) those that were wanted. It runs
-        inside a savepoint: an exception undoes its own work, is counted, and never costs a reading.
+        inside a savepoint: a fault undoes its own work, is counted, and never costs a reading. What may
+        pass (OperationalError, TwinfeedError, TimeoutError) undoes the batch, to be tried again.
         """

@@ -1,6 +1,6 @@
 """A batch is stored the same way whichever path it takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import psycopg
@@ -10,11 +10,13 @@ from ingest import arrays, transaction
 from ingest.assemble import assemble
 from ingest.block import Block
 from ingest.transaction import Merging, commit_batch
+from twin.batch import Rows
 from twin.clock import now_us
 from twin.db.migrate import migrate
 from twin.db.partitions import Partitions
 from twin.db.pool import Connection, conninfo
 from twin.db.queries import load
+from twin.errors import DatabaseAway, Overloaded
 
 NOW_US = now_us()
 
@@ -89,6 +91,56 @@ def test_few_rows_that_collide_store_nothing(opened) -> None:
     outcome = commit_batch(conn, batch, slots, {1, 2}, merging, [], pytest.fail)
     assert outcome.new_readings == 0
     assert stored(conn, 3000)[0] == before
+
+
+class Failing:
+    """A hook that raises."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def wants(self, datasource_no: int) -> bool:
+        return datasource_no == 1
+
+    def foresee(self, rows: Rows, datasource_nos: Sequence[int]) -> None:
+        return None
+
+    def apply(self, conn: Connection, rows: Rows, datasource_nos: Sequence[int]) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (psycopg.errors.DeadlockDetected(), psycopg.errors.DeadlockDetected),
+        (psycopg.errors.LockNotAvailable(), psycopg.errors.LockNotAvailable),
+        (DatabaseAway("away"), DatabaseAway),
+        (TimeoutError(), Overloaded),
+    ],
+)
+def test_readings_do_not_commit_without_what_they_would_cause_a_moment_later(
+    opened, error: Exception, raised: type[Exception]
+) -> None:
+    conn, merging, capabilities = opened
+    batch = assemble(blocks(np.random.default_rng(9), 4000))
+    slots = {1: {0}, 2: {0}}
+    if not capabilities.hypertables:
+        Partitions(5000).ensure(conn, batch.rows.ts_us)
+    with pytest.raises(raised):
+        commit_batch(conn, batch, slots, set(), merging, [Failing(error)], pytest.fail)
+    assert stored(conn, 4000) == ([], [], [])
+
+
+def test_a_fault_of_a_hook_costs_no_reading(opened) -> None:
+    conn, merging, capabilities = opened
+    batch = assemble(blocks(np.random.default_rng(9), 5000))
+    told: list[Exception] = []
+    if not capabilities.hypertables:
+        Partitions(5000).ensure(conn, batch.rows.ts_us)
+    error = ValueError()
+    commit_batch(conn, batch, {1: {0}, 2: {0}}, set(), merging, [Failing(error)], told.append)
+    assert told == [error]
+    assert len(stored(conn, 5000)[0]) == len(batch.rows)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])
