@@ -29,6 +29,7 @@ from twin.metrics import (
     ALERT_DELIVERY_FAILURES,
     ALERT_DELIVERY_SECONDS,
 )
+from twin.tasks import end
 
 POLL_S = 1.0
 """How soon retries and what other processes left behind are found."""
@@ -80,9 +81,7 @@ class Delivery:
     ) -> None:
         """Claim nothing more, let the open calls end, close the connections."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
         if self._calls:
             await asyncio.wait(self._calls, timeout=self._stop_s)
         await self._channels.__aexit__(kind, exc, trace)

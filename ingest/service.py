@@ -33,6 +33,7 @@ from twin.ground import Ground
 from twin.keys.grants import IngestGrant
 from twin.notify import DATA_TOPIC, decode_numbers, encode_numbers
 from twin.schema import DatasourceSchema, Wanted
+from twin.tasks import end
 
 NOTIFY_PAUSE_S = 0.4
 """Other hosts learn of new data this often: within a second, and never inside a transaction."""
@@ -103,8 +104,7 @@ class IngestService:
             if writer.is_alive():
                 log.error("a writer did not stop", writer=writer.name)
         if self._teller is not None:
-            self._teller.cancel()
-            await asyncio.gather(self._teller, return_exceptions=True)
+            await end(self._teller)
             await self._tell()
 
     def check_pace(self, grant: IngestGrant) -> None:

@@ -17,13 +17,12 @@ from twin.db.errors import is_away
 from twin.db.pool import AsyncConnection, conninfo
 from twin.ground import Ground
 from twin.metrics import JOB_RUNS, JOB_SECONDS
+from twin.tasks import end
 
 JITTER = 0.1
 """A pause varies by this share, so that workers started together do not stay in step."""
 FIRST_PAUSE_S = 2.0
 """Most time before the first run: a start is busy enough."""
-STOP_WAIT_S = 1.0
-"""A cancelled query has this long to end; cancelled again, the driver closes its connection."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,11 +52,7 @@ async def running(ground: Ground, jobs: Sequence[Job]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        pending = set(tasks)
-        while pending:
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=STOP_WAIT_S)
+        await end(*tasks)
 
 
 async def run_once(ground: Ground, job: Job) -> bool:

@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from twin.db.pool import AsyncConnection, AsyncPool
+from twin.tasks import end
 
 CHANNEL = "twinfeed"
 DATA_TOPIC = "data"
@@ -65,9 +66,7 @@ class Notifier:
     async def stop(self) -> None:
         """Stop listening."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
         self._drop()
 
     async def _run(self, ready: asyncio.Event) -> None:

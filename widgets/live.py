@@ -18,6 +18,7 @@ from twin.errors import Forbidden, Overloaded, TwinfeedError, Unauthorized
 from twin.ground import Ground
 from twin.http_errors import from_any
 from twin.principal import Principal
+from twin.tasks import end
 from widgets.cache import Body, body_of
 from widgets.events import tag_of
 from widgets.service import Shown, WidgetService
@@ -133,9 +134,7 @@ class Watcher:
                     topic.task.cancel()
         if not self._subscribers:
             ended, self._tasks = self._tasks, []
-            for task in ended:
-                task.cancel()
-            await asyncio.gather(*ended, return_exceptions=True)
+            await end(*ended)
 
     async def _watch(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from litestar import Response
 
 from twin import metrics
 from twin.errors import Invalid, ItemError
+from twin.tasks import end
 from widgets.cache import Body
 from widgets.events import HEARTBEAT, OPENING, cursor_of, event, farewell
 from widgets.live import Subscriber, Watcher
@@ -56,9 +57,7 @@ class EventStream(Response[bytes]):
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             await self._watcher.unsubscribe(self._subscriber)
 
     async def _send(self, send: Any) -> None:

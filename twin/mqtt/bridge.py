@@ -18,6 +18,7 @@ from twin.mqtt.inbox import Inbox
 from twin.mqtt.payloads import PayloadError, posted
 from twin.mqtt.sender import MAX_EXPONENT, Entry, Sender
 from twin.mqtt.topics import TopicError, Topics
+from twin.tasks import end
 
 MAX_BATCH_MESSAGES = 5000
 MAX_BATCH_BYTES = 4 * 2**20
@@ -63,9 +64,7 @@ class Bridge:
             if work.done():
                 work.result()
         finally:
-            for task in (work, reports, stopped):
-                task.cancel()
-            await asyncio.gather(work, reports, stopped, return_exceptions=True)
+            await end(work, reports, stopped)
             log.info("stopped", left=len(self._inbox) + self._in_hand, **self._counts())
 
     async def _work(self) -> None:

@@ -13,6 +13,7 @@ import structlog
 
 from twin.errors import Overloaded
 from twin.ground import Ground
+from twin.tasks import end
 from widgets.readings.cursor import Place
 from widgets.readings.forms import Encoder, Form, encoder
 from widgets.readings.query import Columns
@@ -90,9 +91,7 @@ async def ahead(windows: AsyncGenerator[Columns, None]) -> AsyncGenerator[Column
             following = asyncio.ensure_future(_next(windows))
             yield columns
     finally:
-        if not following.done():
-            following.cancel()
-            await asyncio.wait([following])
+        await end(following)
         await windows.aclose()
 
 
