@@ -24,7 +24,7 @@ from twin.clock import to_datetime
 from twin.db.capabilities import Capabilities
 from twin.db.pool import Connection
 from twin.db.queries import load
-from twin.errors import Overloaded, TwinfeedError
+from twin.errors import DatabaseAway, Overloaded
 
 FEW_ROWS = 256
 """Up to here one statement with arrays is quicker than a COPY between five others: a commit of 30
@@ -227,7 +227,7 @@ def _run_hook(
     try:
         with conn.transaction():  # a savepoint: what fails here never costs a reading
             return hook.apply(conn, rows, wanted)
-    except (psycopg.OperationalError, TwinfeedError):
+    except (psycopg.OperationalError, DatabaseAway, Overloaded):
         raise  # a deadlock, a lock, a database that is away: readings without their effect would stay so
     except TimeoutError as exc:
         raise Overloaded("Alerts cannot be judged now.", retry_after_s=1) from exc

@@ -79,5 +79,5 @@ class BatchHook(Protocol):
 
         `rows` are all of the batch; `datasource_nos` (ascending) those that were wanted. It runs
         inside a savepoint: a fault undoes its own work, is counted, and never costs a reading. What may
-        pass (OperationalError, TwinfeedError, TimeoutError) undoes the batch, to be tried again.
+        pass (OperationalError, DatabaseAway, Overloaded, TimeoutError) undoes the batch.
         """

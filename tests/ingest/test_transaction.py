@@ -16,7 +16,7 @@ from twin.db.migrate import migrate
 from twin.db.partitions import Partitions
 from twin.db.pool import Connection, conninfo
 from twin.db.queries import load
-from twin.errors import DatabaseAway, Overloaded
+from twin.errors import DatabaseAway, InternalError, Overloaded
 
 NOW_US = now_us()
 
@@ -131,16 +131,19 @@ def test_readings_do_not_commit_without_what_they_would_cause_a_moment_later(
     assert stored(conn, 4000) == ([], [], [])
 
 
-def test_a_fault_of_a_hook_costs_no_reading(opened) -> None:
+@pytest.mark.parametrize("error", [ValueError(), InternalError("a query of ours is wrong")])
+def test_a_fault_of_a_hook_costs_no_reading(opened, error: Exception) -> None:
     conn, merging, capabilities = opened
-    batch = assemble(blocks(np.random.default_rng(9), 5000))
+    batch = assemble(blocks(np.random.default_rng(9), 5000 + 1000 * isinstance(error, ValueError)))
     told: list[Exception] = []
     if not capabilities.hypertables:
         Partitions(5000).ensure(conn, batch.rows.ts_us)
-    error = ValueError()
     commit_batch(conn, batch, {1: {0}, 2: {0}}, set(), merging, [Failing(error)], told.append)
     assert told == [error]
-    assert len(stored(conn, 5000)[0]) == len(batch.rows)
+    streams = np.unique(batch.rows.stream_id).tolist()
+    query = "SELECT count(*) FROM readings WHERE stream_id = ANY(%s)"
+    (found,) = conn.execute(query, [streams]).fetchall()
+    assert found == (len(batch.rows),)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

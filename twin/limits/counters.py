@@ -30,8 +30,6 @@ _LEAD = _CELLS * 8
 """The byte whose lock makes one worker of the host its syncing one."""
 BURST_US = 1_000_000
 """A pace may be run ahead of by this much."""
-
-
 FASTEST = 1_000_000_000.0
 """Units per second: what costs less than a nanosecond counts as one."""
 
