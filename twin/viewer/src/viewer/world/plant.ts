@@ -6,6 +6,7 @@ import {
   MeshLambertMaterial, MeshStandardMaterial, type Object3D, type PerspectiveCamera, Sphere, Vector3,
 } from "three";
 import type { Asset, Primitive, Scene, SceneNode, Vec3 } from "../../shared/types";
+import type { Bound } from "../state";
 import { type Models, subNode } from "./models";
 import { shape } from "./shapes";
 
@@ -199,6 +200,20 @@ export class Plant {
     return (name && built.body && subNode(built.body, name)) || built.group;
   }
 
+  /** Return where a binding's anchor is in the scene. */
+  anchor({ node, binding }: Bound, into = new Vector3()): Vector3 | null {
+    const part = this.part(node.id, binding.anchor.node);
+    if (!part) return null;
+    const offset = binding.anchor.position ?? [0, 0, 0];
+    into.set(...offset);
+    if (offset.every((length) => length === 0)) {
+      // Without an offset: the middle of the top, where a label would be stuck.
+      const box = partBox(part);
+      if (!box.isEmpty()) return into.set((box.min.x + box.max.x) / 2, box.max.y, (box.min.z + box.max.z) / 2);
+    }
+    return part.localToWorld(into);
+  }
+
   /** Return what is missed of a node's models: parts that bindings name and that are not there. */
   lost(node: SceneNode): string[] {
     const body = this.built.get(node.id)?.body;
@@ -237,6 +252,16 @@ export function meshesOf(part: Object3D): Mesh[] {
   };
   walk(part);
   return found;
+}
+
+/** Return the box about a part without the nodes below it. */
+function partBox(part: Object3D): Box3 {
+  const box = new Box3();
+  for (const mesh of meshesOf(part)) {
+    mesh.geometry.boundingBox ?? mesh.geometry.computeBoundingBox();
+    box.union(mesh.geometry.boundingBox!.clone().applyMatrix4(mesh.matrixWorld));
+  }
+  return box;
 }
 
 /** Colour a mesh; null gives it its own material back. */

@@ -1,6 +1,6 @@
 // The 3D picture of a scene. It draws only when something changed, and coarser while something moves on a
 // machine that is slow to draw.
-import { Box3, Group, MathUtils, Matrix4, type Mesh, type Object3D, PerspectiveCamera, Vector2, Vector3, WebGLRenderer } from "three";
+import { Group, MathUtils, Matrix4, type Mesh, type Object3D, PerspectiveCamera, Vector2, Vector3, WebGLRenderer } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import type { Api } from "../../shared/api";
 import type { Camera, Environment, Scene, Vec3 } from "../../shared/types";
@@ -287,23 +287,9 @@ export class World {
     this.spins.keep(kept);
   }
 
-  /** Return where a binding's anchor is in the scene. */
-  anchor({ node, binding }: Bound, into = new Vector3()): Vector3 | null {
-    const part = this.plant.part(node.id, binding.anchor.node);
-    if (!part) return null;
-    const offset = binding.anchor.position ?? [0, 0, 0];
-    into.set(...offset);
-    if (offset.every((length) => length === 0)) {
-      // Without an offset: the middle of the top, where a label would be stuck.
-      const box = partBox(part);
-      if (!box.isEmpty()) return into.set((box.min.x + box.max.x) / 2, box.max.y, (box.min.z + box.max.z) / 2);
-    }
-    return part.localToWorld(into);
-  }
-
   /** Return where a binding's anchor is on the screen. */
   spot(bound: Bound): Spot | null {
-    const point = this.anchor(bound, this.point);
+    const point = this.plant.anchor(bound, this.point);
     return point && this.project(point);
   }
 
@@ -409,14 +395,4 @@ export class World {
     this.moved();
     if (part >= 1) this.fly = null;
   }
-}
-
-/** Return the box about a part without the nodes below it. */
-function partBox(part: Object3D): Box3 {
-  const box = new Box3();
-  for (const mesh of meshesOf(part)) {
-    mesh.geometry.boundingBox ?? mesh.geometry.computeBoundingBox();
-    box.union(mesh.geometry.boundingBox!.clone().applyMatrix4(mesh.matrixWorld));
-  }
-  return box;
 }
