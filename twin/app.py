@@ -52,10 +52,12 @@ from twin.scenes.routes import routes as scene_routes
 from twin.sessions import routes as session_routes
 from twin.sessions import session_job
 from twin.sqlviews.job import sql_views_job
+from widgets.data_document import routes as data_routes
+from widgets.data_route import DataRoute
 from widgets.grafana.routes import routes as grafana_routes
-from widgets.polls import PollMemory
 from widgets.readings.routes import routes as readings_routes
 from widgets.rollup_job import rollup_job
+from widgets.routes import Widgets
 from widgets.routes import routes as widget_routes
 
 SWITCH_INTERVAL_S = 0.0005
@@ -67,7 +69,8 @@ def create_app(run: Runtime) -> RsgiServer:
     """Return the application of one worker. Nothing is opened before its lifespan starts."""
     held: list[Ground] = []
     holding = Held(run.settings.max_held_bytes)
-    own, foreign, polls = IngestRoute(holding), ForeignRoute(holding), PollMemory()
+    own, foreign, data = IngestRoute(holding), ForeignRoute(holding), DataRoute()
+    shown: list[Widgets] = []
 
     async def ground() -> Ground:
         return held[0]
@@ -92,6 +95,9 @@ def create_app(run: Runtime) -> RsgiServer:
             await service.start()
             own.open(opened, service)
             foreign.open(opened, service)
+            widgets = Widgets(opened)
+            shown[:] = [widgets]
+            data.open(opened, widgets.store, widgets.service)
             try:
                 clock = AlertClock(opened, hook.keeper).job()
                 async with jobs.running(opened, [clock, *background_jobs(opened)]):
@@ -100,7 +106,7 @@ def create_app(run: Runtime) -> RsgiServer:
                 await service.stop()
 
     app = Litestar(
-        _handlers(polls),
+        _handlers(shown),
         dependencies={"ground": Provide(ground), "principal": Provide(provide_principal)},
         guards=[require_caller],
         request_class=StrictRequest,
@@ -112,11 +118,11 @@ def create_app(run: Runtime) -> RsgiServer:
         logging_config=None,
         debug=False,
     )
-    served = HeadRequests(AccessCounter(Gate(polls.before(app), held)))
+    served = HeadRequests(AccessCounter(Gate(data.before(app), held)))
     return _served(run, served, [own, foreign], holding)
 
 
-def _handlers(polls: PollMemory) -> list[Any]:
+def _handlers(shown: list[Widgets]) -> list[Any]:
     """Return every route of the framework."""
     return [
         health.health,
@@ -135,7 +141,8 @@ def _handlers(polls: PollMemory) -> list[Any]:
         *datasource_routes(),
         *ingest_routes(),
         *foreign_routes(),
-        *widget_routes(polls),
+        *data_routes(),
+        *widget_routes(shown),
         *readings_routes(),
         *grafana_routes(),
         *alert_routes(),

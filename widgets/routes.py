@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, patch, post
-from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body as BodyOf
@@ -18,16 +17,15 @@ from twin.errors import TwinfeedError
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
-from widgets.answers import BarAnswer, DoubleAnswer, LineAnswer, SingleAnswer
 from widgets.cache import Body, matches
+from widgets.data_document import TAGGED
 from widgets.events import tags_of
-from widgets.forms import Form, negotiate
+from widgets.forms import Form
 from widgets.live import Caller, Watcher, error_body
-from widgets.openapi import AdHocQuestion, SavedPicture, SavedQuestion, SpecBody
+from widgets.openapi import SavedPicture, SpecBody
 from widgets.picture.form import Picture, picture_of
-from widgets.polls import CACHING, PollMemory
 from widgets.service import WidgetService
-from widgets.spec import overridden, query_spec
+from widgets.spec import overridden
 from widgets.store import SavedWidget, WidgetStore
 from widgets.stream import EventStream, stream_ids
 
@@ -35,27 +33,20 @@ Ask = Request[Any, Any, Any]
 Fields = Annotated[dict[str, Any], BodyOf(description="fields of a widget's spec")]
 WidgetIds = Annotated[list[UUID], msgspec.Meta(max_length=100)]
 
-_ANSWERS = {
-    200: ResponseSpec(
-        data_container=LineAnswer | BarAnswer | SingleAnswer | DoubleAnswer,
-        description="the widget's data",
-        generate_examples=False,
-    )
-}
 CREDENTIALS = ("authorization", "x-api-key", "x-app-token")
 """Headers that say who asks; equal ones are looked up together."""
-_TAGGED = [ResponseHeader(name=name, value=value) for name, value in CACHING.items()]
 
 
-class Widgets(msgspec.Struct, frozen=True, eq=False):
+class Widgets:
     """What the handlers stand on: one per worker."""
 
-    ground: Ground
-    store: WidgetStore
-    service: WidgetService
-    watcher: Watcher
-    polls: PollMemory
-    max_points: int
+    def __init__(self, ground: Ground) -> None:
+        """Stand on `ground`."""
+        self.ground = ground
+        self.store = WidgetStore(ground)
+        self.service = WidgetService(ground)
+        self.watcher = Watcher(ground, self.store, self.service)
+        self.max_points = ground.settings.max_points
 
 
 class Several(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,27 +108,6 @@ async def delete_widget(widget_id: UUID, principal: Principal, widgets: Widgets)
 
 
 @get(
-    "/v1/widgets/{widget_id:uuid}/data",
-    tags=["widgets"],
-    operation_class=SavedQuestion,
-    responses=_ANSWERS,
-    response_headers=_TAGGED,
-)
-async def widget_data(
-    widget_id: UUID, request: Ask, principal: Principal, widgets: Widgets
-) -> Response[bytes]:
-    """Answer a saved widget's data; window, bucket and the like may be chosen for this answer."""
-    principal.require_widget(widget_id)
-    widget = await widgets.store.get(principal, widget_id)
-    spec, at = overridden(widget.spec, request.query_params.multi_items(), widgets.max_points)
-    form = negotiate(request.headers.get("accept"))
-    shown = await widgets.service.shown(spec, principal, at, form)
-    if (await widgets.store.get(principal, widget_id)).spec == widget.spec:
-        widgets.polls.keep(request.scope, principal, shown, form.media_type)
-    return _respond(request, shown.body, form)
-
-
-@get(
     "/v1/widgets/{widget_id:uuid}/image.svg",
     tags=["widgets"],
     operation_class=SavedPicture,
@@ -149,7 +119,7 @@ async def widget_data(
             generate_examples=False,
         )
     },
-    response_headers=_TAGGED[:1],
+    response_headers=TAGGED[:1],
 )
 async def widget_image(
     widget_id: UUID, request: Ask, principal: Principal, widgets: Widgets
@@ -160,29 +130,6 @@ async def widget_image(
     picture, pairs = picture_of(request.query_params.multi_items())
     spec, at = overridden(widget.spec, pairs, widgets.max_points)
     return _respond(request, await widgets.service.body(spec, principal, at, picture), picture)
-
-
-@get(
-    "/v1/data/{widget_type:str}",
-    tags=["widgets"],
-    operation_class=AdHocQuestion,
-    responses=_ANSWERS,
-    response_headers=_TAGGED,
-)
-async def ad_hoc_data(
-    widget_type: str,
-    request: Ask,
-    principal: Principal,
-    widgets: Widgets,
-) -> Response[bytes]:
-    """Answer a widget's data without saving it; the query string holds the fields of the spec."""
-    principal.require("read")
-    pairs = request.query_params.multi_items()
-    spec, at = query_spec(widget_type, pairs, widgets.max_points)
-    form = negotiate(request.headers.get("accept"))
-    shown = await widgets.service.shown(spec, principal, at, form)
-    widgets.polls.keep(request.scope, principal, shown, form.media_type)
-    return _respond(request, shown.body, form)
 
 
 @post("/v1/widgets/data", status_code=200, tags=["widgets"])
@@ -267,21 +214,11 @@ def _respond(request: Ask, body: Body, form: Form) -> Response[bytes]:
     return Response(body.content, headers=headers)
 
 
-def routes(polls: PollMemory) -> list[Router]:
-    """Return the handlers; they share one store and one service, made at the first request.
+def routes(held: list[Widgets]) -> list[Router]:
+    """Return the handlers; `held` is filled with what they stand on before the first request."""
 
-    `polls` learns what they answer.
-    """
-    made: list[Widgets] = []
-
-    async def provide(ground: Ground) -> Widgets:
-        if not made:
-            max_points = ground.settings.max_points
-            store, service = WidgetStore(ground), WidgetService(ground)
-            watcher = Watcher(ground, store, service)
-            polls.open(ground, service)
-            made.append(Widgets(ground, store, service, watcher, polls, max_points))
-        return made[0]
+    async def provide() -> Widgets:
+        return held[0]
 
     handlers = [
         create_widget,
@@ -289,9 +226,7 @@ def routes(polls: PollMemory) -> list[Router]:
         read_widget,
         patch_widget,
         delete_widget,
-        widget_data,
         widget_image,
-        ad_hoc_data,
         several_data,
         stream,
     ]

@@ -57,8 +57,13 @@ def test_a_token_sees_its_scene(shown: Shown) -> None:
     ).json()["widgets"]
     assert together[shown.widget]["value"] == 1
     assert together[shown.hidden]["status"] == 404
-    by_query = shown.server.client.get(shown.path, params={"token": shown.token["token"]})
-    assert by_query.status_code == 200
+    asks = {"token": shown.token["token"]}
+    for path in (shown.path, shown.asset["url"], f"/v1/widgets/{shown.widget}/data"):
+        by_query = shown.server.client.get(path, params=asks)
+        assert by_query.status_code == 200, by_query.text
+    chosen = {**asks, "agg": "count"}
+    counted = shown.server.client.get(f"/v1/widgets/{shown.widget}/data", params=chosen)
+    assert counted.json()["value"] == 1
     with streamed(shown.server, [shown.widget], **shown.headers) as events:
         event = events.next()
         assert event is not None
