@@ -55,8 +55,9 @@ def large(busy: RunningServer) -> Datasource:
 
 @pytest.fixture(autouse=True)
 def _free(large: Datasource) -> None:
-    """The export of the test before has let go of its place."""
+    """The export of the test before has let go of its place, and no session ends yet."""
     wait_until(lambda: export(large, "csv", to="2020-01-01").status_code == 200)
+    wait_until(lambda: exports_running(large.server) == 0)
 
 
 def database(server: RunningServer) -> psycopg.Connection[tuple[Any, ...]]:
@@ -163,7 +164,7 @@ def test_what_an_export_refuses(large: Datasource) -> None:
         answer = large.server.get(f"/v1/datasources/{large.id}/export", **params)
         assert answer.status_code == 422
         assert [error["key"] for error in answer.json()["errors"]] == [field]
-    assert exports_running(large.server) == 0
+        assert exports_running(large.server) == 0
 
 
 def test_one_more_export_than_allowed_is_told_when_to_come_back(large: Datasource) -> None:
