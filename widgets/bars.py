@@ -6,7 +6,6 @@ from msgspec import UNSET
 
 from twin.errors import Invalid, ItemError
 from widgets.answers import BarAnswer, Series, Value
-from widgets.rows import Row
 from widgets.run import Reader
 from widgets.spec import WidgetSpec
 from widgets.subject import Subject
@@ -21,7 +20,8 @@ async def device_bar(
     found: list[dict[str, Value]] = []
     for subject in subjects:
         rows = await reader.groups(question_of(spec, subject, window, "device"))
-        found.append({subject.device_of(r.group or 0): subject.present(r.value) for r in rows})
+        devices_of = map(subject.device_of, rows.group)
+        found.append(dict(zip(devices_of, subject.presented(rows.value), strict=True)))
     if spec.fill == "none":
         devices = sorted({device for values in found for device in values})
     else:
@@ -50,7 +50,8 @@ async def label_bar(
     rows = await reader.groups(question_of(spec, subject, window, "value"))
     if len(rows) > max_bars:
         raise too_many("label", f"{len(rows)} values", max_bars)
-    counts = sorted((_label(subject, row), int(row.value or 0)) for row in rows)
+    pairs = zip(rows.group, rows.value, strict=True)
+    counts = sorted((_label(subject, value), int(count or 0)) for value, count in pairs)
     return BarAnswer(
         title=spec.title,
         unit=spec.unit,
@@ -59,6 +60,6 @@ async def label_bar(
     )
 
 
-def _label(subject: Subject, row: Row) -> str:
-    value = subject.stored(row.group or 0)
+def _label(subject: Subject, stored: float) -> str:
+    value = subject.stored(stored)
     return str(value).lower() if isinstance(value, bool) else str(value)

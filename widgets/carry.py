@@ -27,4 +27,4 @@ async def carried(
     end_us = min(window.grid.after(start_us), from_us)
     question = Question(tuple(streams), column, subject.agg, start_us, end_us, "whole")
     rows = await reader.groups(question)
-    return (start_us, subject.present(rows[0].value)) if rows else None
+    return (start_us, subject.present(rows.value[0])) if rows else None

@@ -1,22 +1,20 @@
 """From a question about one key to one SQL statement.
 
-Pure. Every statement gives rows (bucket, grp, n, value, lo, hi): the bucket's begin or NULL, the
-stream id or value of the group or NULL, how many values went in, the aggregate, and the envelope or
+Pure. Every statement gives rows (bucket, grp, n, value, lo, hi): the bucket's begin in µs or 0, the
+stream id or value of the group or 0, how many values went in, the aggregate, and the envelope or
 NULL. Where a rollup is read, a last row says with n = CLEAN, and the number of cleanings so far as
 value, that no hour of it is dirty, or with n = DIRTY that one is and the rows do not count.
 Invariant: the rows are those of the raw readings, whatever relation they come from.
 """
 
-from datetime import timedelta
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
 from psycopg import sql
 
-from twin.clock import to_datetime, to_rfc3339
-from widgets.grid import FixedGrid
+from twin.clock import to_datetime
+from widgets.buckets import BucketSql, bucket_sql
 from widgets.segments import RAW, Relation, Segment, divide, edge_step, raw
 from widgets.window import Window
 
@@ -121,8 +119,7 @@ def _is_pooled_order(question: Question) -> bool:
 class _Shape(msgspec.Struct, frozen=True):
     """What the text of a statement depends on."""
 
-    bucket: str
-    key: str
+    bucket: BucketSql
     group: str
     agg: str
     envelope: bool
@@ -134,10 +131,9 @@ def _shape(question: Question, segments: list[Segment], params: dict[str, Any]) 
     """Return the shape of a question over segments, and give `params` what it refers to."""
     for index, segment in enumerate(segments):
         params |= _span(segment.from_us, segment.end_us, f"s{index}")
-    bucket, key = _bucket_and_key(question, params)
+    bucket = bucket_sql(question.window, params)
     return _Shape(
         bucket=bucket,
-        key=key,
         group=_group(question),
         agg=question.agg,
         envelope=question.envelope,
@@ -167,12 +163,12 @@ def _combined(shape: _Shape, *, is_checked: bool, with_dirty: bool) -> bytes:
     Kept as bytes: putting one together took half a millisecond.
     """
     template = sql.SQL(
-        "(SELECT {bucket}, {grp}, sum(n), {value}, {lo}, {hi} FROM ({parts}) AS parts{condition}"
+        "(SELECT {bucket}, {grp}, sum(n)::bigint, {value}, {lo}, {hi} FROM ({parts}) AS parts{condition}"
         " GROUP BY {key}, 2 HAVING sum(n) > 0){check} ORDER BY 1, 2, 3 DESC"
     )
     statement = template.format(
-        bucket=_trusted(shape.bucket),
-        key=_trusted(shape.key),
+        bucket=_trusted(shape.bucket.shown),
+        key=_trusted(shape.bucket.key),
         grp=_trusted(shape.group),
         value=sql.SQL(_COMBINED[shape.agg]),
         lo=sql.SQL("min(lo)" if shape.envelope else "NULL::float8"),
@@ -188,9 +184,9 @@ def _combined(shape: _Shape, *, is_checked: bool, with_dirty: bool) -> bytes:
 # looked up in the readings. The window's bounds are repeated so that other partitions are left out
 # already by the planner.
 _OUTERMOST = (
-    "WITH edges AS (SELECT {bucket} AS b, sum(n) AS n, {edge}(t) AS t, {edge}(u) AS u"
+    "WITH edges AS (SELECT {bucket} AS b, sum(n)::bigint AS n, {edge}(t) AS t, {edge}(u) AS u"
     " FROM ({parts}) AS parts{condition} GROUP BY {key})"
-    " (SELECT e.b, NULL::int, e.n, p.v, NULL::float8, NULL::float8 FROM edges AS e"
+    " (SELECT e.b, 0, e.n, p.v, NULL::float8, NULL::float8 FROM edges AS e"
     " CROSS JOIN LATERAL (SELECT r.v FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
     "SELECT ts, {v} AS v FROM readings WHERE stream_id = id AND ts >= e.t AND ts < e.u"
     " AND ts >= %(all_from)s AND ts < %(all_end)s AND {v} IS NOT NULL ORDER BY ts {order} LIMIT 1"
@@ -211,8 +207,8 @@ def _ordered(shape: _Shape) -> bytes:
     is_last = shape.agg == "last"
     branches = [_edge(index, relation, shape) for index, relation in enumerate(shape.relations)]
     statement = sql.SQL(_OUTERMOST).format(
-        bucket=_trusted(shape.bucket),
-        key=_trusted(shape.key),
+        bucket=_trusted(shape.bucket.shown),
+        key=_trusted(shape.bucket.key),
         edge=sql.SQL("max" if is_last else "min"),
         order=sql.SQL("DESC" if is_last else "ASC"),
         parts=sql.SQL(" UNION ALL ").join(branches),
@@ -295,12 +291,14 @@ def _raw_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
         value, rows = "sum(rise)", _STEPS
     else:
         return _rate_statement(question, params)
+    bucket = bucket_sql(question.window, params)
     template = sql.SQL(
         "SELECT {bucket}, {grp}, count(*), {value}, NULL::float8, NULL::float8"
-        " FROM ({rows}) AS parts GROUP BY 1, 2 ORDER BY 1, 2"
+        " FROM ({rows}) AS parts GROUP BY {key}, 2 ORDER BY 1, 2"
     )
     return template.format(
-        bucket=_trusted(_bucket(question, params, "t")),
+        bucket=_trusted(bucket.shown),
+        key=_trusted(bucket.key),
         grp=_trusted(_group(question)),
         value=sql.SQL(value),
         rows=sql.SQL(rows).format(**column_names(question.column)),
@@ -309,13 +307,15 @@ def _raw_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
 
 def _rate_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
     """Rise per second of each stream; pooled streams add up."""
+    bucket = bucket_sql(question.window, params)
     template = sql.SQL(
         "SELECT bucket, {grp}, sum(n)::bigint, sum(per_second), NULL::float8, NULL::float8 FROM ("
         "SELECT {bucket} AS bucket, grp, count(*) AS n, sum(rise) / sum(seconds) AS per_second"
-        " FROM ({rows}) AS parts GROUP BY 1, 2) AS rates GROUP BY 1, 2 ORDER BY 1, 2"
+        " FROM ({rows}) AS parts GROUP BY {key}, 2) AS rates GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return template.format(
-        bucket=_trusted(_bucket(question, params, "t")),
+        bucket=_trusted(bucket.shown),
+        key=_trusted(bucket.key),
         grp=_trusted(_group(question)),
         rows=sql.SQL(_STEPS).format(**column_names(question.column)),
     )
@@ -342,44 +342,10 @@ _STEPS = (
 )
 
 
-def _bucket_and_key(question: Question, params: dict[str, Any]) -> tuple[str, str]:
-    """Return the SQL that names a part's bucket, and what to group by: its number if cheaper."""
-    bucket = _bucket(question, params, "t")
-    return bucket, f"width_bucket(t, {_EDGES})" if "edges" in params else "1"
-
-
-_EDGES = "%(edges)s::timestamptz[]"
-
-
-def _bucket(question: Question, params: dict[str, Any], time: str) -> str:
-    """Return the SQL that names the bucket of a part's time."""
-    window = question.window
-    if window is None:
-        return "NULL::timestamptz"
-    if isinstance(window.grid, FixedGrid):
-        width_us, origin_us = window.grid.width_us, window.grid.origin_us
-    else:
-        width_us, origin_us = _even_width_us(window), window.starts[0]
-    if width_us:
-        params["width"] = timedelta(microseconds=width_us)
-        params["origin"] = to_datetime(origin_us)
-        return f"date_bin(%(width)s, {time}, %(origin)s)"
-    # As text: psycopg takes ten times as long to write a list of datetimes.
-    params["edges"] = f"{{{','.join(map(to_rfc3339, window.starts))}}}"
-    return f"({_EDGES})[width_bucket({time}, {_EDGES})]"
-
-
-def _even_width_us(window: Window) -> int:
-    """Return the width that all buckets of a window have, or 0: a day of 25 hours is among them."""
-    edges = (*window.starts, window.grid.after(window.starts[-1]))
-    width_us = edges[1] - edges[0]
-    return width_us if all(b - a == width_us for a, b in pairwise(edges)) else 0
-
-
 def _group(question: Question) -> str:
     if question.grouping == "value":
         return "v"
-    return "grp" if question.grouping in ("device", "device_time") else "NULL::int"
+    return "grp" if question.grouping in ("device", "device_time") else "0"
 
 
 def column_names(column: int) -> dict[str, sql.Composable]:

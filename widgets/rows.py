@@ -10,7 +10,9 @@ Bounded in rows: the least recently used go first.
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from itertools import compress
+from typing import Any
 
 import msgspec
 
@@ -21,15 +23,51 @@ MAX_ROWS = 100_000
 """Per worker: some 350 lines of 300 points, about 20 MiB."""
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """One group: bucket begin or None, stream id or value or None, count, aggregate, envelope."""
+class Rows(msgspec.Struct, frozen=True, gc=False):
+    """Groups, column by column: bucket begin or 0, stream id or value or 0, count, aggregate, envelope.
 
-    bucket_us: int | None
-    group: float | None
-    count: int
-    value: float | None
-    low: float | None
-    high: float | None
+    As columns, since an object a row took as long as the query. All are equally long.
+    """
+
+    bucket_us: list[int] = []
+    group: list[float] = []
+    count: list[int] = []
+    value: list[float | None] = []
+    low: list[float | None] = []
+    high: list[float | None] = []
+
+    def __len__(self) -> int:
+        return len(self.bucket_us)
+
+    @property
+    def columns(self) -> tuple[list[Any], ...]:
+        """The columns, in order."""
+        return (self.bucket_us, self.group, self.count, self.value, self.low, self.high)
+
+    def part(self, first: int, end: int) -> "Rows":
+        """Return the rows of [first, end)."""
+        return Rows(*(column[first:end] for column in self.columns))
+
+    def followed_by(self, others: "Rows") -> "Rows":
+        """Return these rows and then the others."""
+        pairs = zip(self.columns, others.columns, strict=True)
+        return Rows(*(column + more for column, more in pairs))
+
+    def place(self, at_us: int) -> int:
+        """Return the number of the first row whose bucket does not begin before a moment."""
+        return bisect_left(self.bucket_us, at_us)
+
+    def valued(self) -> "Rows":
+        """Return the rows that have a value."""
+        if None not in self.value:
+            return self
+        kept = [value is not None for value in self.value]
+        return Rows(*(list(compress(column, kept)) for column in self.columns))
+
+
+def rows_of(records: Sequence[Sequence[Any]]) -> Rows:
+    """Return the rows of records as `widgets/plan.py` orders their fields."""
+    return Rows(*map(list, zip(*records, strict=True))) if records else Rows()
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -38,7 +76,7 @@ class Settled(msgspec.Struct, frozen=True):
     from_us: int
     until_us: int
     cleanings: int
-    rows: list[Row]
+    rows: Rows
 
 
 class SettledRows:
@@ -65,13 +103,11 @@ class SettledRows:
         if not kept.from_us <= question.from_us < until_us:
             return None
         self._kept.move_to_end(key)
-        first = 0 if kept.from_us == question.from_us else _place(kept.rows, question.from_us)
-        rows = kept.rows[first : _place(kept.rows, until_us)]
+        first = 0 if kept.from_us == question.from_us else kept.rows.place(question.from_us)
+        rows = kept.rows.part(first, kept.rows.place(until_us))
         return Settled(question.from_us, until_us, kept.cleanings, rows)
 
-    def keep(
-        self, question: Question, rows: list[Row], cleanings: int | None, closed_us: int
-    ) -> None:
+    def keep(self, question: Question, rows: Rows, cleanings: int | None, closed_us: int) -> None:
         """Keep a question's rows up to the rollups' mark.
 
         `cleanings`: what the statement said; None: hours were dirty, so nothing is kept.
@@ -83,7 +119,7 @@ class SettledRows:
         until_us = question.window.grid.floor(min(closed_us, question.end_us))
         if cleanings is None or until_us <= question.from_us:
             return
-        settled = rows[: _place(rows, until_us)]
+        settled = rows.part(0, rows.place(until_us))
         if len(settled) > self._max_rows // 4:
             return
         self._kept[key] = Settled(question.from_us, until_us, cleanings, settled)
@@ -111,7 +147,3 @@ def _key(question: Question) -> Hashable | None:
     cut_us = None if grid.floor(question.from_us) == question.from_us else question.from_us
     asked = (question.streams, question.column, question.agg, question.grouping, question.envelope)
     return (*asked, shape, cut_us)
-
-
-def _place(rows: list[Row], at_us: int) -> int:
-    return bisect_left(rows, at_us, key=lambda row: row.bucket_us or 0)

@@ -28,7 +28,7 @@ from widgets.newest import (
     where_from,
 )
 from widgets.plan import CLEAN, DIRTY, Query, Question, plan
-from widgets.rows import Row, SettledRows
+from widgets.rows import Rows, SettledRows, rows_of
 from widgets.samples import plan_samples
 from widgets.thin import Samples, decode, thin
 from widgets.together import Party, Together
@@ -66,23 +66,23 @@ class Reader:
         """Hold nothing of what was read."""
         self._settled.clear()
 
-    async def groups(self, question: Question) -> list[Row]:
+    async def groups(self, question: Question) -> Rows:
         """Return the groups of a question, ordered by bucket and group.
 
         Raises Invalid when more readings than allowed would have to be read one by one.
         """
         if not question.streams or question.from_us >= question.end_us:
-            return []
+            return Rows()
         async with self._connection() as conn:
             closed_us = await self._closed(conn)
             rows = await self._continued(conn, question, closed_us)
             if rows is None:
                 rows = await self._whole(conn, question, closed_us)
-        return [row for row in rows if row.value is not None]
+        return rows.valued()
 
     async def _continued(
         self, conn: AsyncConnection, question: Question, closed_us: int
-    ) -> list[Row] | None:
+    ) -> Rows | None:
         """Return kept rows and those that follow them; None: there are none that still hold."""
         settled = self._settled.find(question)
         if settled is None:
@@ -93,11 +93,11 @@ class Reader:
         if check[2] == DIRTY or check[3] != settled.cleanings:
             self._settled.forget(question)
             return None
-        rows = [*settled.rows, *map(_row, records)]
+        rows = settled.rows.followed_by(rows_of(records))
         self._settled.keep(question, rows, settled.cleanings, closed_us)
         return rows
 
-    async def _whole(self, conn: AsyncConnection, question: Question, closed_us: int) -> list[Row]:
+    async def _whole(self, conn: AsyncConnection, question: Question, closed_us: int) -> Rows:
         query = plan(question, closed_us, self._max_raw_rows)
         records, cleanings = await _fetch(conn, query), None
         if query.is_checked:
@@ -106,8 +106,8 @@ class Reader:
                 cleanings = int(check[3])
             elif query.if_dirty is not None:
                 records = await _fetch(conn, query.if_dirty)
-        rows = [_row(record) for record in records]
-        _check_bound(query, sum(row.count for row in rows))
+        rows = rows_of(records)
+        _check_bound(query, sum(rows.count))
         self._settled.keep(question, rows, cleanings, closed_us)
         return rows
 
@@ -236,9 +236,3 @@ async def _fetch(conn: AsyncConnection, query: Query) -> list[tuple[Any, ...]]:
         return await cursor.fetchall()
     except psycopg.errors.NumericValueOutOfRange:
         raise Invalid("The sum of these values is larger than a double can hold.") from None
-
-
-def _row(record: Sequence[Any]) -> Row:
-    bucket, group, count, value, low, high = record
-    bucket_us = None if bucket is None else to_us(bucket)
-    return Row(bucket_us, group, int(count), value, low, high)

@@ -38,8 +38,8 @@ async def line(
         bucket_seconds=window.bucket.nominal_us // 1_000_000,
         labels=[to_rfc3339(start_us) for start_us in starts],
         values=_filled(starts, tracks[0], spec.fill),
-        min=_edge(starts, tracks[0], "low") if envelope else UNSET,
-        max=_edge(starts, tracks[0], "high") if envelope else UNSET,
+        min=[tracks[0].low.get(start_us) for start_us in starts] if envelope else UNSET,
+        max=[tracks[0].high.get(start_us) for start_us in starts] if envelope else UNSET,
         series=_series(starts, shown, spec.fill) if shown else UNSET,
     )
 
@@ -102,8 +102,3 @@ def _series(starts: Sequence[int], tracks: Sequence[Track], fill: str) -> list[S
 
 def _filled(starts: Sequence[int], track: Track, fill: str) -> list[Value]:
     return filled(starts, track.values, fill, track.before)
-
-
-def _edge(starts: Sequence[int], track: Track, side: str) -> list[float | None]:
-    rows = [track.rows.get(start_us) for start_us in starts]
-    return [None if row is None else getattr(row, side) for row in rows]

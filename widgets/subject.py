@@ -3,6 +3,8 @@
 Pure: a schema goes in.
 """
 
+from collections.abc import Sequence
+
 from twin.errors import Invalid, ItemError
 from twin.schema import DataKey, DatasourceSchema
 from widgets.answers import Value
@@ -67,6 +69,12 @@ class Subject:
         if self.agg in _KEEPS_KIND and self.key.kind is not None:
             return self.stored(value)
         return value
+
+    def presented(self, values: Sequence[float | None]) -> Sequence[Value]:
+        """Return `present` of each value."""
+        if self.agg != "count" and self.key.kind == "number":
+            return values  # they stand for themselves
+        return [self.present(value) for value in values]
 
     def stored(self, value: float) -> Value:
         """Return a reading's own value: a text for its code, a boolean for 0 and 1."""

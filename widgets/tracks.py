@@ -10,7 +10,6 @@ from widgets.answers import Value
 from widgets.carry import CARRYING, carried
 from widgets.fill import Before
 from widgets.plan import Grouping, Question
-from widgets.rows import Row
 from widgets.run import Reader
 from widgets.spec import FEWEST_PICKED, WidgetSpec
 from widgets.subject import Subject
@@ -22,12 +21,13 @@ MAX_SERIES = 100
 
 
 class Track(msgspec.Struct, frozen=True):
-    """One series: values and rows by µs, and what a gap at its begin is filled from."""
+    """One series by µs: values, their envelope, and what a gap at its begin is filled from."""
 
     key: str
     device: str | None
     values: dict[int, Value]
-    rows: dict[int, Row] = {}
+    low: dict[int, float | None] = {}
+    high: dict[int, float | None] = {}
     before: Before | None = None
 
 
@@ -57,10 +57,11 @@ async def pooled(
 ) -> Track:
     """Return the buckets of one key, of all of its devices together."""
     question = question_of(spec, subject, window, "time", envelope=envelope)
-    rows = {row.bucket_us or 0: row for row in await reader.groups(question)}
-    values = {start_us: subject.present(row.value) for start_us, row in rows.items()}
+    rows = await reader.groups(question)
+    values = dict(zip(rows.bucket_us, subject.presented(rows.value), strict=True))
     before = await _before(spec, subject, question.streams, window, reader, values)
-    return Track(subject.key.key, None, values, rows, before)
+    low, high = (dict(zip(rows.bucket_us, side, strict=True)) for side in (rows.low, rows.high))
+    return Track(subject.key.key, None, values, low, high, before)
 
 
 async def by_device(
@@ -69,8 +70,10 @@ async def by_device(
     """Return the buckets of one key for each device, by name."""
     question = question_of(spec, subject, window, "device_time")
     of: dict[float, dict[int, Value]] = {stream: {} for stream in question.streams}
-    for row in await reader.groups(question):
-        of[row.group or 0][row.bucket_us or 0] = subject.present(row.value)
+    rows = await reader.groups(question)
+    values_of = zip(rows.group, rows.bucket_us, subject.presented(rows.value), strict=True)
+    for stream, start_us, value in values_of:
+        of[stream][start_us] = value
     tracks = []
     for stream, values in of.items():
         before = await _before(spec, subject, (int(stream),), window, reader, values)

@@ -94,7 +94,7 @@ async def _whole(
 ) -> Value:
     question = Question(streams, subject.key.column, subject.agg, from_us, end_us, "whole")
     rows = await reader.groups(question)
-    return subject.present(rows[0].value) if rows else None
+    return subject.present(rows.value[0]) if rows else None
 
 
 def _difference(value: Value, previous: Value) -> float | None:

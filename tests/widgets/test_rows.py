@@ -11,7 +11,7 @@ from twin.deletion import delete_readings
 from twin.moments import HOUR_US, MINUTE_US, Span
 from widgets.grid import FixedGrid
 from widgets.plan import Question, plan
-from widgets.rows import Row, SettledRows
+from widgets.rows import Rows, SettledRows
 from widgets.run import Reader
 from widgets.window import Window
 
@@ -25,9 +25,13 @@ def question(from_min: float, end_min: float, agg: str = "avg", streams: int = 1
     return Question(tuple(range(streams)), 0, agg, from_us, end_us, "time", window)
 
 
-def rows(asked: Question) -> list[Row]:
+def rows(asked: Question) -> Rows:
     assert asked.window is not None
-    return [Row(start_us, None, 1, 1.0, None, None) for start_us in asked.window.starts]
+    count = len(asked.window.starts)
+    nothing: list[float | None] = [None] * count
+    return Rows(
+        list(asked.window.starts), [0] * count, [1] * count, [1.0] * count, nothing, nothing
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_what_is_kept_of_a_line(
     assert settled is not None
     bounds = [round(minute * MINUTE_US) for minute in found]
     assert [settled.from_us, settled.until_us, settled.cleanings] == [*bounds, 5]
-    assert [row.bucket_us for row in settled.rows] == list(range(*bounds, MINUTE_US))
+    assert settled.rows.bucket_us == list(range(*bounds, MINUTE_US))
 
 
 def test_a_first_bucket_that_is_cut_is_kept_for_the_same_cut() -> None:
@@ -62,7 +66,7 @@ def test_a_first_bucket_that_is_cut_is_kept_for_the_same_cut() -> None:
     kept.keep(first, rows(first), 5, 8 * MINUTE_US)
     settled = kept.find(first)
     assert settled is not None
-    assert settled.rows == rows(first)[:8]
+    assert settled.rows == rows(first).part(0, 8)
 
 
 @pytest.mark.parametrize("changed", [{"agg": "max"}, {"streams": 2}])
@@ -107,7 +111,7 @@ def test_closed_buckets_are_read_once_until_one_of_them_changes(
     wholly: list[str] = []
     whole = Reader._whole
 
-    async def noted(self: Reader, conn: Any, asked: Question, closed_us: int) -> list[Row]:
+    async def noted(self: Reader, conn: Any, asked: Question, closed_us: int) -> Rows:
         wholly.append(asked.agg)
         return await whole(self, conn, asked, closed_us)
 
