@@ -252,7 +252,7 @@ def _branch(index: int, relation: Relation, column: int, *, with_dirty: bool) ->
             " AND ts >= {begin} AND ts < {stop} AND {v} IS NOT NULL"
         ).format(**names)
     return sql.SQL(
-        "SELECT stream_id AS grp, bucket AS t, {n} AS n, {s} AS s, {lo} AS lo, {hi} AS hi,"
+        "SELECT stream_id AS grp, bucket AS t, {n}::int AS n, {s} AS s, {lo} AS lo, {hi} AS hi,"
         " {f} AS f, {l} AS l FROM {relation} AS r"
         " WHERE stream_id = ANY(%(streams)s) AND bucket >= {begin} AND bucket < {stop} AND {n} > 0"
         "{without_dirty}"
