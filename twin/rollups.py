@@ -5,8 +5,8 @@
 `rollup_1m` and `rollup_15m` hold buckets before `rollup_mark.readers_us`. A bucket there is exact
 unless its (stream, hour) stands in `rollup_dirty`. `rollup_1h` holds the hours of whole days (UTC)
 before that mark, made of the quarters in the transactions that move it and that delete dirty
-entries, so the same holds for it; and for `rollup_5m`, which holds the fives of whole hours, made of
-the minutes, of the last days (`fives_from_us`). Why that is so:
+entries, so the same holds for it; and for `rollup_5m`, which holds the fives of the last days up to
+that mark (`fives_from_us`), made of the minutes. Why that is so:
 
 1. A writer first takes MARK_LOCK shared, then reads `writers_us` in a newer snapshot
    (`ingest_begin`), and holds the lock until its commit has become visible.

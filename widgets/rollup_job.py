@@ -163,7 +163,7 @@ async def close_slice(conn: AsyncConnection, home: Home, held: list[Span] | None
     async with conn.transaction():
         if home is not Home.COMMUNITY and filled:
             await conn.execute(aggregate("from_range"), span)
-        await _close_hours(conn, readers_us, to_us)
+        await _close_fives(conn, readers_us, to_us)
         await _close_days(conn, readers_us, to_us)
         await conn.execute(_queries["move_readers_mark"], {"from_us": readers_us, "to_us": to_us})
     if readers_us // DAY_US < to_us // DAY_US:
@@ -172,12 +172,11 @@ async def close_slice(conn: AsyncConnection, home: Home, held: list[Span] | None
     return True
 
 
-async def _close_hours(conn: AsyncConnection, from_us: int, to_us: int) -> None:
-    """Make the fives of the hours that end as the mark moves to `to_us`."""
-    begin_us = max(from_us // HOUR_US * HOUR_US, fives_from_us(to_us))
-    end_us = to_us // HOUR_US * HOUR_US
-    if begin_us < end_us:
-        span = {"from": to_datetime(begin_us), "to": to_datetime(end_us)}
+async def _close_fives(conn: AsyncConnection, from_us: int, to_us: int) -> None:
+    """Make the fives of the quarters over which the mark moves to `to_us`."""
+    begin_us = max(from_us, fives_from_us(to_us))
+    if begin_us < to_us:
+        span = {"from": to_datetime(begin_us), "to": to_datetime(to_us)}
         await conn.execute(coarser("rollup_5m", "range"), span)
 
 
@@ -248,8 +247,8 @@ async def _clean_tables(conn: AsyncConnection, step: Step, readers_us: int) -> N
 
 
 async def _clean_coarser(conn: AsyncConnection, step: Step, readers_us: int) -> None:
-    """Make a step's fives and hours anew, as far as the hours and the days are over."""
-    fives = step.pairs_until(readers_us // HOUR_US * HOUR_US)
+    """Make a step's fives and hours anew, the fives up to the mark, the hours of days that are over."""
+    fives = step.pairs_until(readers_us)
     fives["from"] = max(fives["from"], to_datetime(fives_from_us(readers_us)))
     hours = step.pairs_until(readers_us // DAY_US * DAY_US)
     await conn.execute(_queries["delete_hours_5m"], fives)

@@ -230,9 +230,8 @@ def _check_bound(query: Query, count: int) -> None:
 
 async def _fetch(conn: AsyncConnection, query: Query) -> list[tuple[Any, ...]]:
     try:
-        # Unprepared: the planner then sees the window and leaves out partitions outside it. Binary:
-        # neither side writes or reads numbers and times as text.
-        cursor = await conn.execute(query.statement, query.params, prepare=False, binary=True)
+        # Binary: neither side writes or reads numbers and times as text.
+        cursor = await conn.execute(query.statement, query.params, binary=True)
         return await cursor.fetchall()
     except psycopg.errors.NumericValueOutOfRange:
         raise Invalid("The sum of these values is larger than a double can hold.") from None

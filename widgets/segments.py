@@ -20,7 +20,7 @@ RAW: Relation = "readings"
 FIVE_US = 5 * MINUTE_US
 QUARTER_US = 15 * MINUTE_US
 _MINUTES: tuple[Relation, int, int] = ("rollup_1m", MINUTE_US, QUARTER_US)
-_FIVES: tuple[Relation, int, int] = ("rollup_5m", FIVE_US, HOUR_US)
+_FIVES: tuple[Relation, int, int] = ("rollup_5m", FIVE_US, QUARTER_US)
 _QUARTERS: tuple[Relation, int, int] = ("rollup_15m", QUARTER_US, QUARTER_US)
 _HOURS: tuple[Relation, int, int] = ("rollup_1h", HOUR_US, DAY_US)
 """Rollups: the width of a bucket, and what is filled in at once."""

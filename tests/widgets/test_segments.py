@@ -30,8 +30,9 @@ def minutes(*numbers: float) -> list[int]:
 @pytest.mark.parametrize(
     ("from_min", "end_min", "step_min", "closed_min", "expected"),
     [
-        (0, 60, 5, 45, [("rollup_1m", 0, 45), ("readings", 45, 60)]),  # the hour is not over
-        (0, 130, 10, 75, [("rollup_5m", 0, 60), ("rollup_1m", 60, 75), ("readings", 75, 130)]),
+        (0, 60, 5, 45, [("rollup_5m", 0, 45), ("readings", 45, 60)]),
+        (0, 130, 10, 75, [("rollup_5m", 0, 75), ("readings", 75, 130)]),
+        (0, 58, 5, 60, [("rollup_5m", 0, 55), ("rollup_1m", 55, 58)]),
         (  # fives are kept for so many days before the one of the mark
             2 * 1440 - 7,
             11 * 1440,
@@ -39,8 +40,7 @@ def minutes(*numbers: float) -> list[int]:
             10 * 1440 + 75,
             [
                 ("rollup_1m", 2 * 1440 - 7, 2 * 1440),
-                ("rollup_5m", 2 * 1440, 10 * 1440 + 60),
-                ("rollup_1m", 10 * 1440 + 60, 10 * 1440 + 75),
+                ("rollup_5m", 2 * 1440, 10 * 1440 + 75),
                 ("readings", 10 * 1440 + 75, 11 * 1440),
             ],
         ),
@@ -101,4 +101,3 @@ def test_segments_cover_the_window_once(a: int, b: int, step_us: int, closed_us:
         assert part.relation != "rollup_1h" or part.end_us <= closed_us // DAY_US * DAY_US
         if part.relation == "rollup_5m":
             assert fives_from_us(closed_us) <= part.from_us
-            assert part.end_us <= closed_us // HOUR_US * HOUR_US

@@ -1,0 +1,40 @@
+"""What a migration makes of the rollups is what the job would have made."""
+
+import asyncio
+from importlib import resources
+
+from tests.widgets.rolled import BASE_US, MINUTE_US, Row, Store, assert_exact, write
+from twin.clock import to_datetime
+from twin.rollups import HOUR_US
+from widgets.rollup_job import refresh
+from widgets.segments import FIVE_US
+
+FIVES = "twin.db.migrations/0022_fives_by_quarter.sql"
+"""Before it, fives were made of whole hours only."""
+
+
+def test_fives_of_the_hour_that_is_not_over(database_url: str) -> None:
+    store = Store(database_url)
+    rows: list[Row] = [
+        (stream, BASE_US - minute * MINUTE_US, (float(minute), None, None))
+        for stream in (1, 2)
+        for minute in range(-50, 100)
+    ]
+    package, _, name = FIVES.partition("/")
+    migration = (resources.files(package) / name).read_text()
+
+    async def roll_up() -> None:
+        async with await store.connect_async() as work:
+            await refresh(work, store.home, BASE_US + HOUR_US)
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [row[1] for row in rows])
+        write(conn, rows)
+        asyncio.run(roll_up())
+        ((closed_us,),) = conn.execute("SELECT readers_us FROM rollup_mark").fetchall()
+        hour_us = closed_us // HOUR_US * HOUR_US
+        assert hour_us < closed_us
+        gone = conn.execute("DELETE FROM rollup_5m WHERE bucket >= %s", [to_datetime(hour_us)])
+        assert gone.rowcount == 2 * (closed_us - hour_us) // FIVE_US
+        conn.execute(migration.encode())
+        assert assert_exact(conn) > 0
