@@ -36,14 +36,14 @@ def bucket_sql(window: Window | None, params: dict[str, Any]) -> BucketSql:
         params["width"] = timedelta(microseconds=width_us)
         params["origin"] = to_datetime(origin_us)
         begin = "date_bin(%(width)s, t, %(origin)s)"
-        return BucketSql(_microseconds(begin), begin)
+        return BucketSql(microseconds(begin), begin)
     # As text: psycopg takes ten times as long to write a list of datetimes.
     params["edges"] = f"{{{','.join(map(to_rfc3339, window.starts))}}}"
     number = f"width_bucket(t, {_EDGES})"
-    return BucketSql(_microseconds(f"({_EDGES})[{number}]"), number)
+    return BucketSql(microseconds(f"({_EDGES})[{number}]"), number)
 
 
-def _microseconds(moment: str) -> str:
+def microseconds(moment: str) -> str:
     """Return the SQL of a moment in µs. Exact until 2106: a double holds it to half a microsecond."""
     return f"(date_part('epoch', {moment}) * 1000000)::bigint"
 

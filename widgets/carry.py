@@ -6,7 +6,7 @@ It is the bucket that the same answer would show, had its window begun earlier.
 from collections.abc import Sequence
 
 from widgets.fill import Before
-from widgets.plan import Question
+from widgets.question import Question
 from widgets.run import Reader
 from widgets.subject import Subject
 from widgets.window import Window

@@ -19,7 +19,8 @@ from psycopg import sql
 from twin.batch import PAGE_SLOTS
 from twin.clock import to_datetime
 from twin.moments import HOUR_US, MINUTE_US
-from widgets.plan import Query, column_names
+from widgets.plan import Query
+from widgets.question import column_names
 
 NEAR_US = (2 * MINUTE_US, HOUR_US)
 """How far back the first looks go: of readings once a second some 120 rows per stream that does not

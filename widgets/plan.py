@@ -8,21 +8,18 @@ Invariant: the rows are those of the raw readings, whatever relation they come f
 """
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from psycopg import sql
 
 from twin.clock import to_datetime
-from widgets.buckets import BucketSql, bucket_sql
-from widgets.segments import RAW, Relation, Segment, divide, edge_step, raw
-from widgets.window import Window
+from widgets.buckets import BucketSql, bucket_sql, microseconds
+from widgets.grid import FixedGrid
+from widgets.question import Question, column_names, group_sql, trusted
+from widgets.raw_plan import raw_statement
+from widgets.segments import RAW, WIDTHS_US, Relation, Segment, divide, edge_step, raw
 
-Grouping = Literal["whole", "time", "device", "device_time", "value"]
-
-RAW_AGGREGATES = ("median", "p95", "p99", "delta", "rate")
-"""What only the readings themselves can tell; bounded in rows."""
-_PERCENTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
 _ORDERED = ("first", "last")
 CLEAN, DIRTY = -2, -1
 _COMBINED = {
@@ -35,22 +32,16 @@ _COMBINED = {
     "last": "(array_agg(l ORDER BY t DESC, grp DESC))[1]",
 }
 """An aggregate of parts: a part is a reading's value or a closed bucket of a rollup."""
-
-
-class Question(msgspec.Struct, frozen=True):
-    """One key's aggregate over streams and a stretch of time.
-
-    `column`: the slot's column within its page. `window` is None when grouping needs no buckets.
-    """
-
-    streams: tuple[int, ...]
-    column: int
-    agg: str
-    from_us: int
-    end_us: int
-    grouping: Grouping
-    window: Window | None = None
-    envelope: bool = False
+_OF_ONE = {
+    "avg": "s / n",
+    "min": "lo",
+    "max": "hi",
+    "sum": "s",
+    "count": "n::float8",
+    "first": "f",
+    "last": "l",
+}
+"""The same of a single part."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -83,7 +74,7 @@ def plan(
     params: dict[str, Any] = {"streams": list(question.streams)}
     if not reads_rollups(question):
         params |= _span(question.from_us, question.end_us) | {"cap": max_raw_rows + 1}
-        return Query(_raw_statement(question, params), params, max_raw_rows)
+        return Query(raw_statement(question, params), params, max_raw_rows)
     step_us = 0 if question.window is None else edge_step(question.window)
     segments = divide(question.from_us, question.end_us, step_us, closed_us)
     rolled = [s for s in segments if s.relation != RAW]
@@ -125,6 +116,10 @@ class _Shape(msgspec.Struct, frozen=True):
     envelope: bool
     column: int
     relations: tuple[Relation, ...]
+    is_single: bool
+    """Whether it is of one stream."""
+    ready: int | None
+    """The number of the segment whose buckets are the answer's own."""
 
 
 def _shape(question: Question, segments: list[Segment], params: dict[str, Any]) -> _Shape:
@@ -134,12 +129,29 @@ def _shape(question: Question, segments: list[Segment], params: dict[str, Any]) 
     bucket = bucket_sql(question.window, params)
     return _Shape(
         bucket=bucket,
-        group=_group(question),
+        group=group_sql(question),
         agg=question.agg,
         envelope=question.envelope,
         column=question.column,
         relations=tuple(segment.relation for segment in segments),
+        is_single=len(question.streams) == 1,
+        ready=_ready(question, segments),
     )
+
+
+def _ready(question: Question, segments: list[Segment]) -> int | None:
+    """Return the number of the segment of a single stream whose rows need no more aggregation.
+
+    Its edges are bucket edges then, so no other segment has a part in its buckets.
+    """
+    grid = None if question.window is None else question.window.grid
+    if len(question.streams) != 1 or not isinstance(grid, FixedGrid):
+        return None
+    for number, segment in enumerate(segments):
+        width_us = WIDTHS_US.get(segment.relation)
+        if width_us == grid.width_us and grid.origin_us % width_us == 0:
+            return number
+    return None
 
 
 _IS_DIRTY = (
@@ -147,7 +159,7 @@ _IS_DIRTY = (
     " AND hour > %(rolled_from)s - interval '1 hour' AND hour < %(rolled_end)s)"
 )
 _CHECK = (
-    f" UNION ALL SELECT NULL, NULL, CASE WHEN {_IS_DIRTY} THEN {DIRTY} ELSE {CLEAN} END,"
+    f"SELECT NULL, NULL, CASE WHEN {_IS_DIRTY} THEN {DIRTY} ELSE {CLEAN} END,"
     " cleanings::float8, NULL, NULL FROM rollup_mark"
 )
 _IF_CLEAN = f" WHERE NOT {_IS_DIRTY}"
@@ -157,27 +169,59 @@ _IF_CLEAN = f" WHERE NOT {_IS_DIRTY}"
 def _combined(shape: _Shape, *, is_checked: bool, with_dirty: bool) -> bytes:
     """Return the statement that aggregates the parts of a shape; `with_dirty`: those hours raw.
 
-    `is_checked`: as long as no hour of theirs is dirty, and with the row that says so. Looking for
-    dirty hours bucket by bucket took half of the time of a year's line, and planning to read them as
-    long as that of a day's: there mostly are none. One statement, so that both see the same snapshot.
-    Kept as bytes: putting one together took half a millisecond.
+    `is_checked`: with the row that says whether an hour of theirs is dirty; of several streams nothing
+    is aggregated then. Looking for dirty hours bucket by bucket took half of the time of a year's
+    line, and planning to read them as long as that of a day's: there mostly are none. One statement,
+    so that both see the same snapshot. Kept as bytes: putting one together took half a millisecond.
     """
-    template = sql.SQL(
+    ready = shape.ready if is_checked else None
+    branches = [
+        _branch(index, relation, shape.column, with_dirty=with_dirty)
+        for index, relation in enumerate(shape.relations)
+        if index != ready
+    ]
+    if with_dirty:
+        branches.append(_dirty_hours(shape.column))
+    selects: list[sql.Composable] = []
+    if ready is not None:
+        selects.append(_as_it_is(ready, shape))
+    if branches:
+        condition = _IF_CLEAN if is_checked and not shape.is_single else ""
+        selects.append(_aggregate(shape, branches, condition))
+    if is_checked:
+        selects.append(sql.SQL(_CHECK))
+    statement = sql.SQL(" UNION ALL ").join(selects) + sql.SQL(" ORDER BY 1, 2, 3 DESC")
+    return statement.as_bytes(None)
+
+
+def _aggregate(shape: _Shape, branches: list[sql.Composed], condition: str) -> sql.Composed:
+    return sql.SQL(
         "(SELECT {bucket}, {grp}, sum(n)::bigint, {value}, {lo}, {hi} FROM ({parts}) AS parts{condition}"
-        " GROUP BY {key}, 2 HAVING sum(n) > 0){check} ORDER BY 1, 2, 3 DESC"
-    )
-    statement = template.format(
-        bucket=_trusted(shape.bucket.shown),
-        key=_trusted(shape.bucket.key),
-        grp=_trusted(shape.group),
+        " GROUP BY {key}, 2 HAVING sum(n) > 0)"
+    ).format(
+        bucket=trusted(shape.bucket.shown),
+        key=trusted(shape.bucket.key),
+        grp=trusted(shape.group),
         value=sql.SQL(_COMBINED[shape.agg]),
         lo=sql.SQL("min(lo)" if shape.envelope else "NULL::float8"),
         hi=sql.SQL("max(hi)" if shape.envelope else "NULL::float8"),
-        parts=_parts(shape, with_dirty=with_dirty),
-        condition=_trusted(_IF_CLEAN if is_checked else ""),
-        check=_trusted(_CHECK if is_checked else ""),
+        parts=sql.SQL(" UNION ALL ").join(branches),
+        condition=trusted(condition),
     )
-    return statement.as_bytes(None)
+
+
+def _as_it_is(index: int, shape: _Shape) -> sql.Composed:
+    """Return rows of a rollup whose buckets are those of the answer: grouping them took a fifth."""
+    return sql.SQL(
+        "SELECT {bucket}, {grp}, n::bigint, {value}, {lo}, {hi} FROM ({part}) AS ready"
+    ).format(
+        bucket=trusted(microseconds("t")),
+        grp=trusted(shape.group),
+        value=sql.SQL(_OF_ONE[shape.agg]),
+        lo=sql.SQL("lo" if shape.envelope else "NULL::float8"),
+        hi=sql.SQL("hi" if shape.envelope else "NULL::float8"),
+        part=_branch(index, shape.relations[index], shape.column, with_dirty=False),
+    )
 
 
 # A bucket's outermost part tells where its first or last reading lies; which stream spoke there is
@@ -207,13 +251,13 @@ def _ordered(shape: _Shape) -> bytes:
     is_last = shape.agg == "last"
     branches = [_edge(index, relation, shape) for index, relation in enumerate(shape.relations)]
     statement = sql.SQL(_OUTERMOST).format(
-        bucket=_trusted(shape.bucket.shown),
-        key=_trusted(shape.bucket.key),
+        bucket=trusted(shape.bucket.shown),
+        key=trusted(shape.bucket.key),
         edge=sql.SQL("max" if is_last else "min"),
         order=sql.SQL("DESC" if is_last else "ASC"),
         parts=sql.SQL(" UNION ALL ").join(branches),
-        condition=_trusted(_IF_CLEAN),
-        check=_trusted(_CHECK),
+        condition=trusted(_IF_CLEAN),
+        check=trusted(" UNION ALL " + _CHECK),
         **column_names(shape.column),
     )
     return statement.as_bytes(None)
@@ -227,18 +271,8 @@ def _edge(index: int, relation: Relation, shape: _Shape) -> sql.Composed:
     )
 
 
-def _parts(shape: _Shape, *, with_dirty: bool) -> sql.Composed:
-    """Return rows (grp, t, n, s, lo, hi, f, l) of all segments."""
-    branches = [
-        _branch(index, relation, shape.column, with_dirty=with_dirty)
-        for index, relation in enumerate(shape.relations)
-    ]
-    if with_dirty:
-        branches.append(_dirty_hours(shape.column))
-    return sql.SQL(" UNION ALL ").join(branches)
-
-
 def _branch(index: int, relation: Relation, column: int, *, with_dirty: bool) -> sql.Composed:
+    """Return rows (grp, t, n, s, lo, hi, f, l) of a segment."""
     names = {
         "begin": sql.Placeholder(f"s{index}_from"),
         "stop": sql.Placeholder(f"s{index}_end"),
@@ -281,84 +315,6 @@ def _dirty_hours(column: int) -> sql.Composed:
     ).format(**column_names(column))
 
 
-def _raw_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
-    if question.grouping == "value":
-        value, rows = "count(*)::float8", _RAW_ROWS
-    elif question.agg in _PERCENTILES:
-        params["fraction"] = _PERCENTILES[question.agg]
-        value, rows = "percentile_cont(%(fraction)s) WITHIN GROUP (ORDER BY v)", _RAW_ROWS
-    elif question.agg == "delta":
-        value, rows = "sum(rise)", _STEPS
-    else:
-        return _rate_statement(question, params)
-    bucket = bucket_sql(question.window, params)
-    template = sql.SQL(
-        "SELECT {bucket}, {grp}, count(*), {value}, NULL::float8, NULL::float8"
-        " FROM ({rows}) AS parts GROUP BY {key}, 2 ORDER BY 1, 2"
-    )
-    return template.format(
-        bucket=_trusted(bucket.shown),
-        key=_trusted(bucket.key),
-        grp=_trusted(_group(question)),
-        value=sql.SQL(value),
-        rows=sql.SQL(rows).format(**column_names(question.column)),
-    )
-
-
-def _rate_statement(question: Question, params: dict[str, Any]) -> sql.Composed:
-    """Rise per second of each stream; pooled streams add up."""
-    bucket = bucket_sql(question.window, params)
-    template = sql.SQL(
-        "SELECT bucket, {grp}, sum(n)::bigint, sum(per_second), NULL::float8, NULL::float8 FROM ("
-        "SELECT {bucket} AS bucket, grp, count(*) AS n, sum(rise) / sum(seconds) AS per_second"
-        " FROM ({rows}) AS parts GROUP BY {key}, 2) AS rates GROUP BY 1, 2 ORDER BY 1, 2"
-    )
-    return template.format(
-        bucket=_trusted(bucket.shown),
-        key=_trusted(bucket.key),
-        grp=_trusted(_group(question)),
-        rows=sql.SQL(_STEPS).format(**column_names(question.column)),
-    )
-
-
-_RAW_ROWS = (
-    "SELECT stream_id AS grp, ts AS t, {v} AS v FROM readings WHERE stream_id = ANY(%(streams)s)"
-    " AND ts >= %(from)s AND ts < %(end)s AND {v} IS NOT NULL LIMIT %(cap)s"
-)
-# Each value against the one before of its stream, which may lie before the window; the very first
-# has no rise, but counts against the bound. A counter that fell began anew at 0: it rose by what it
-# shows (as Prometheus' increase()). Streams without the key are not searched for a value before.
-_STEPS = (
-    "SELECT grp, t, seconds,"
-    " CASE WHEN v >= was THEN v - was WHEN was IS NOT NULL THEN v END AS rise FROM ("
-    "SELECT grp, t, v, lag(v) OVER w AS was,"
-    " extract(epoch FROM t - lag(t) OVER w)::float8 AS seconds"
-    " FROM (WITH inside AS (" + _RAW_ROWS + ") SELECT grp, t, v FROM inside UNION ALL"
-    " SELECT grp, p.ts, p.v FROM (SELECT DISTINCT grp FROM inside) AS s CROSS JOIN LATERAL ("
-    "SELECT ts, {v} AS v FROM readings WHERE stream_id = s.grp AND ts < %(from)s"
-    " AND ts >= %(from)s - interval '31 days' AND {v} IS NOT NULL ORDER BY ts DESC LIMIT 1) AS p"
-    ") AS raw WINDOW w AS (PARTITION BY grp ORDER BY t)) AS steps"
-    " WHERE t >= %(from)s"
-)
-
-
-def _group(question: Question) -> str:
-    if question.grouping == "value":
-        return "v"
-    return "grp" if question.grouping in ("device", "device_time") else "0"
-
-
-def column_names(column: int) -> dict[str, sql.Composable]:
-    """Return the identifiers of a slot in the readings (v) and in the rollups."""
-    names = {name: sql.Identifier(f"{name}{column}") for name in ("v", "n", "s", "lo", "hi", "f")}
-    return {**names, "l": sql.Identifier(f"l{column}")}
-
-
 def _span(from_us: int, end_us: int, prefix: str = "") -> dict[str, Any]:
     start = f"{prefix}_" if prefix else ""
     return {f"{start}from": to_datetime(from_us), f"{start}end": to_datetime(end_us)}
-
-
-def _trusted(text: str) -> sql.SQL:
-    """Return SQL assembled from this module's own words only."""
-    return sql.SQL(text)

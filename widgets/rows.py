@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from widgets.grid import FixedGrid
-from widgets.plan import Question, reads_rollups
+from widgets.plan import reads_rollups
+from widgets.question import Question
 
 MAX_ROWS = 100_000
 """Per worker: some 350 lines of 300 points, about 20 MiB."""

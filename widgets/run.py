@@ -27,7 +27,8 @@ from widgets.newest import (
     newest_two,
     where_from,
 )
-from widgets.plan import CLEAN, DIRTY, Query, Question, plan
+from widgets.plan import CLEAN, DIRTY, Query, plan
+from widgets.question import Question
 from widgets.rows import Rows, SettledRows, rows_of
 from widgets.samples import plan_samples
 from widgets.thin import Samples, decode, thin

@@ -8,7 +8,8 @@ where several pooled devices spoke at the same instant, the aggregate decides.
 from psycopg import sql
 
 from twin.clock import to_datetime
-from widgets.plan import Query, Question, column_names
+from widgets.plan import Query
+from widgets.question import Question, column_names
 
 _READINGS = (
     "SELECT stream_id AS grp, ts AS t, {v} AS v FROM readings WHERE stream_id = ANY(%(streams)s)"

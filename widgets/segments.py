@@ -24,6 +24,7 @@ _FIVES: tuple[Relation, int, int] = ("rollup_5m", FIVE_US, QUARTER_US)
 _QUARTERS: tuple[Relation, int, int] = ("rollup_15m", QUARTER_US, QUARTER_US)
 _HOURS: tuple[Relation, int, int] = ("rollup_1h", HOUR_US, DAY_US)
 """Rollups: the width of a bucket, and what is filled in at once."""
+WIDTHS_US = {rollup: width_us for rollup, width_us, _ in (_MINUTES, _FIVES, _QUARTERS, _HOURS)}
 
 
 class Segment(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from twin.errors import Invalid, ItemError
 from widgets.answers import Value
 from widgets.carry import CARRYING, carried
 from widgets.fill import Before
-from widgets.plan import Grouping, Question
+from widgets.question import Grouping, Question
 from widgets.run import Reader
 from widgets.spec import FEWEST_PICKED, WidgetSpec
 from widgets.subject import Subject

@@ -7,7 +7,7 @@ import msgspec
 from twin.clock import to_rfc3339
 from twin.moments import MAX_US
 from widgets.answers import DoubleAnswer, DoublePart, SingleAnswer, Value
-from widgets.plan import Question
+from widgets.question import Question
 from widgets.run import Reader
 from widgets.spec import WidgetSpec
 from widgets.subject import Subject

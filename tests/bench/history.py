@@ -115,7 +115,10 @@ def _refresh_at_once(conn: psycopg.Connection[tuple[object, ...]], from_s: int, 
 
 
 def extend(home: Home, history: History, devices: int | None = None) -> None:
-    """Let the first devices (all) have sent until now what they would have since they were filled."""
+    """Let the first devices (all) have sent until now what they would have since they were filled.
+
+    It counts as late only here, so what that makes dirty is waited for.
+    """
     streams, columns = home.slots(history.made)
     streams = streams[:devices]
     ((newest,),) = home.rows(
@@ -123,6 +126,7 @@ def extend(home: Home, history: History, devices: int | None = None) -> None:
     )
     with psycopg.connect(conninfo(home.database_url), autocommit=True) as conn:
         put(conn, columns, streams, newest, int(time.time()), 1)
+    wait_for_rollups(home)
 
 
 def wait_for_rollups(home: Home) -> None:

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from twin.clock import to_us
-from widgets.plan import Question, plan
+from widgets.plan import plan
+from widgets.question import Question
 from widgets.spec import query_spec
 from widgets.window import lay_out, resolve
 

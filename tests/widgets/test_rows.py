@@ -10,7 +10,8 @@ from twin.db.pool import AsyncConnection, conninfo
 from twin.deletion import delete_readings
 from twin.moments import HOUR_US, MINUTE_US, Span
 from widgets.grid import FixedGrid
-from widgets.plan import Question, plan
+from widgets.plan import plan
+from widgets.question import Question
 from widgets.rows import Rows, SettledRows
 from widgets.run import Reader
 from widgets.window import Window
