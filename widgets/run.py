@@ -199,17 +199,23 @@ class Reader:
 
         Readings are reached by stream ids and need no owner; where they were written last does.
         """
-        try:
-            async with asyncio.timeout(POOL_WAIT_S):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise Overloaded("Too many widgets are being read.", retry_after_s=1) from None
+        if self._turns.locked():
+            await self._wait()
+        else:
+            await self._turns.acquire()
         try:
             with driver_errors():
                 async with self._pool.bound(owner) if owner else self._pool.nobody() as conn:
                     yield conn
         finally:
             self._turns.release()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POOL_WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Overloaded("Too many widgets are being read.", retry_after_s=1) from None
 
     async def _closed(self, conn: AsyncConnection) -> int:
         if time.monotonic() >= self._closed_until_s:

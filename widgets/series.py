@@ -30,6 +30,7 @@ async def line(
         tracks, shown = await _picked(spec, subjects, window, reader, max_points)
         starts = sorted({ts_us for track in (*tracks, *shown) for ts_us in track.values})
     starts = labels_of(starts, [t.values for t in (*tracks, *shown)], spec.fill)
+    low, high = tracks[0].envelope(starts) if envelope else (UNSET, UNSET)
     return LineAnswer(
         title=spec.title,
         unit=subjects[0].unit(spec.unit),
@@ -38,8 +39,8 @@ async def line(
         bucket_seconds=window.bucket.nominal_us // 1_000_000,
         labels=[to_rfc3339(start_us) for start_us in starts],
         values=_filled(starts, tracks[0], spec.fill),
-        min=[tracks[0].low.get(start_us) for start_us in starts] if envelope else UNSET,
-        max=[tracks[0].high.get(start_us) for start_us in starts] if envelope else UNSET,
+        min=low,
+        max=high,
         series=_series(starts, shown, spec.fill) if shown else UNSET,
     )
 

@@ -3,6 +3,8 @@
 Values are aggregates of a window's buckets, or readings picked from it.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from twin.errors import Invalid, ItemError
@@ -10,6 +12,7 @@ from widgets.answers import Value
 from widgets.carry import CARRYING, carried
 from widgets.fill import Before
 from widgets.question import Grouping, Question
+from widgets.rows import Rows
 from widgets.run import Reader
 from widgets.spec import FEWEST_PICKED, WidgetSpec
 from widgets.subject import Subject
@@ -21,14 +24,21 @@ MAX_SERIES = 100
 
 
 class Track(msgspec.Struct, frozen=True):
-    """One series by µs: values, their envelope, and what a gap at its begin is filled from."""
+    """One series: values by µs, the rows they are of, and what a gap at its begin is filled from."""
 
     key: str
     device: str | None
     values: dict[int, Value]
-    low: dict[int, float | None] = {}
-    high: dict[int, float | None] = {}
+    rows: Rows = Rows()
     before: Before | None = None
+
+    def envelope(self, starts: Sequence[int]) -> tuple[list[float | None], list[float | None]]:
+        """Return the lowest and highest value of some buckets."""
+        if starts == self.rows.bucket_us:
+            return self.rows.low, self.rows.high
+        sides = (self.rows.low, self.rows.high)
+        low, high = (dict(zip(self.rows.bucket_us, side, strict=True)) for side in sides)
+        return list(map(low.get, starts)), list(map(high.get, starts))
 
 
 def question_of(
@@ -60,8 +70,7 @@ async def pooled(
     rows = await reader.groups(question)
     values = dict(zip(rows.bucket_us, subject.presented(rows.value), strict=True))
     before = await _before(spec, subject, question.streams, window, reader, values)
-    low, high = (dict(zip(rows.bucket_us, side, strict=True)) for side in (rows.low, rows.high))
-    return Track(subject.key.key, None, values, low, high, before)
+    return Track(subject.key.key, None, values, rows, before)
 
 
 async def by_device(

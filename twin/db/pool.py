@@ -1,7 +1,7 @@
 """Connections: one way to say how every session of ours is set up."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import psycopg
@@ -61,6 +61,10 @@ class AsyncConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
     bound_to: str | None = None
 
 
+Lent = AbstractAsyncContextManager[AsyncConnection]
+"""A connection for a block; it waits for one for up to POOL_WAIT_S."""
+
+
 class AsyncPool(AsyncConnectionPool[AsyncConnection]):
     """Connections of API requests: each is lent out for an organisation, for all, or for nobody.
 
@@ -75,26 +79,20 @@ class AsyncPool(AsyncConnectionPool[AsyncConnection]):
         async with self._bound("", timeout) as conn:
             yield conn
 
-    @asynccontextmanager
-    async def nobody(self) -> AsyncIterator[AsyncConnection]:
+    def nobody(self) -> Lent:
         """Lend a connection that sees no protected table's rows.
 
         For readings and rollups, which are reached by stream ids that were found to be the caller's.
         """
-        async with self.connection() as conn:
-            yield conn
+        return self._bound("", None)
 
-    @asynccontextmanager
-    async def bound(self, owner: Owned) -> AsyncIterator[AsyncConnection]:
+    def bound(self, owner: Owned) -> Lent:
         """Lend a connection that sees what belongs to the organisation of a principal or a thing."""
-        async with self._bound(str(owner.org_id), None) as conn:
-            yield conn
+        return self._bound(str(owner.org_id), None)
 
-    @asynccontextmanager
-    async def everyone(self) -> AsyncIterator[AsyncConnection]:
+    def everyone(self) -> Lent:
         """Lend a connection that sees everything. Only for those in EVERYONE."""
-        async with self._bound("all", None) as conn:
-            yield conn
+        return self._bound("all", None)
 
     @asynccontextmanager
     async def _bound(self, org: str, timeout: float | None) -> AsyncIterator[AsyncConnection]:
