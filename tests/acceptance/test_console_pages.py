@@ -185,6 +185,37 @@ def test_a_scene_comes_as_a_zip_and_models_as_files(
     assert visit.foreign == []
 
 
+def test_an_alertmanager_that_asks_for_a_user(visit: Visit, console_server: RunningServer) -> None:
+    page = visit.page
+    visit.sign_in(console_server.admin_key)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    visit.open("webhooks/new")
+    page.get_by_label("Name").fill("Manager")
+    page.get_by_label("Type").select_option("alertmanager")
+    page.get_by_label("URL").fill("http://127.0.0.1:9093")
+    expect(page.get_by_label("Token")).to_be_visible()
+    page.get_by_label("User").fill("twin:feed")
+    page.get_by_label("Password").fill("s3cr3t-word")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.locator(".field .problem")).to_contain_text("without a colon")
+    page.get_by_label("User").fill("twinfeed")
+    page.get_by_role("button", name="Create webhook").click()
+    expect(page.get_by_text("the user twinfeed and a password")).to_be_visible()
+    (made,) = console_server.get("/v1/webhooks").json()["items"]
+    assert (made["type"], made["username"], made["has_secret"]) == (
+        "alertmanager",
+        "twinfeed",
+        True,
+    )
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("User").fill("")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("a bearer token")).to_be_visible()
+    assert console_server.get(f"/v1/webhooks/{made['id']}").json()["username"] is None
+    assert console_server.delete(f"/v1/webhooks/{made['id']}").status_code == 204
+    visit.check(refused=1)
+
+
 EMPTY = {
     "datasources": "No datasource yet",
     "widgets": "No widget yet",

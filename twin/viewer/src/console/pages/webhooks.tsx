@@ -15,6 +15,7 @@ interface Webhook {
   url: string | null;
   recipients: string[] | null;
   has_secret: boolean;
+  username: string | null;
   signature: string;
   group_by: string[] | null;
   group_wait_seconds: number;
@@ -84,7 +85,7 @@ function All() {
               ),
             },
             { title: "Type", cell: (one) => one.type },
-            { title: "Signed", cell: (one) => (one.has_secret ? "yes" : "no") },
+            { title: "Secret", cell: (one) => (one.has_secret ? "yes" : "no") },
             { title: "State", cell: (one) => <Circuit hook={one} /> },
           ]}
           empty={
@@ -114,6 +115,7 @@ function Edit(props: { hook: Webhook | null; onSaved?: () => Promise<void> }) {
     url: hook?.url ?? "",
     recipients: hook?.recipients?.join(", ") ?? "",
     secret: "",
+    username: hook?.username ?? "",
     signature: hook?.signature ?? "twinfeed",
     group: hook?.group_by ? (hook.group_by.length > 0 ? "labels" : "all") : "each",
     group_by: hook?.group_by?.join(", ") ?? "",
@@ -123,12 +125,14 @@ function Edit(props: { hook: Webhook | null; onSaved?: () => Promise<void> }) {
   const form = useForm(initial, async (values) => {
     const isMail = values.type === "email";
     const isHook = values.type === "webhook";
+    const isManager = values.type === "alertmanager";
     const body = {
       name: values.name.trim(),
       ...(isMail ? { recipients: listOf(values.recipients) } : { url: values.url.trim() }),
-      ...(isHook && values.secret ? { secret: values.secret } : {}),
+      ...(!isMail && values.secret ? { secret: values.secret } : {}),
+      ...(isManager ? { username: values.username.trim() || null } : {}),
       ...(isHook && values.signature !== (hook?.signature ?? "twinfeed") ? { signature: values.signature } : {}),
-      ...(values.type === "alertmanager" ? {} : { group_by: values.group === "each" ? null : values.group === "all" ? [] : listOf(values.group_by), group_wait_seconds: numberOf(values.wait) ?? 0 }),
+      ...(isManager ? {} : { group_by: values.group === "each" ? null : values.group === "all" ? [] : listOf(values.group_by), group_wait_seconds: numberOf(values.wait) ?? 0 }),
       repeat_seconds: numberOf(values.repeat),
     };
     if (hook) {
@@ -153,7 +157,7 @@ function Edit(props: { hook: Webhook | null; onSaved?: () => Promise<void> }) {
           {values.type === "email" ? (
             <TextField label="Recipients" value={values.recipients} onChange={(v) => set("recipients", v)} required placeholder="shift@example.com, lead@example.com" problem={problemOf(fault, "recipients")} />
           ) : (
-            <TextField label="URL" type="url" value={values.url} onChange={(v) => set("url", v)} required placeholder="https://ops.example.com/hook" problem={problemOf(fault, "url")} />
+            <TextField label="URL" type="url" value={values.url} onChange={(v) => set("url", v)} required placeholder={values.type === "alertmanager" ? "http://am.example.com:9093" : "https://ops.example.com/hook"} problem={problemOf(fault, "url")} />
           )}
           {values.type === "webhook" && (
             <div class="columns">
@@ -169,6 +173,20 @@ function Edit(props: { hook: Webhook | null; onSaved?: () => Promise<void> }) {
               <SelectField label="Signature" value={values.signature} onChange={(v) => set("signature", v)} options={[["twinfeed", "X-Twinfeed-Signature"], ["grafana", "as Grafana signs"]]} problem={problemOf(fault, "signature")} />
             </div>
           )}
+          {values.type === "alertmanager" && (
+            <div class="columns">
+              <TextField label="User" value={values.username} onChange={(v) => set("username", v)} placeholder="none" problem={problemOf(fault, "username")} hint="Leave it empty to send a bearer token." />
+              <TextField
+                label={values.username.trim() ? "Password" : "Token"}
+                type="password"
+                value={values.secret}
+                onChange={(v) => set("secret", v)}
+                placeholder={hook?.has_secret ? "unchanged" : "none"}
+                problem={problemOf(fault, "secret")}
+                hint="What the Alertmanager, or the proxy in front of it, asks for. Never shown again."
+              />
+            </div>
+          )}
           <div class="columns">
             {values.type !== "alertmanager" && <SelectField label="A call carries" value={values.group} onChange={(v) => set("group", v)} options={[["each", "one alert"], ["all", "all alerts together"], ["labels", "alerts with equal labels"]]} problem={problemOf(fault, "group_by")} />}
             {values.group === "labels" && <TextField label="Labels" value={values.group_by} onChange={(v) => set("group_by", v)} placeholder="alertname, device" />}
@@ -179,6 +197,19 @@ function Edit(props: { hook: Webhook | null; onSaved?: () => Promise<void> }) {
       </Card>
     </>
   );
+}
+
+/** What an Alertmanager is sent to let us in. */
+function credentialOf(hook: Webhook): string {
+  if (hook.username !== null) return `the user ${hook.username} and a password`;
+  return hook.has_secret ? "a bearer token" : "nothing";
+}
+
+/** Which alerts come in one call. */
+function carriedBy(hook: Webhook): string {
+  if (hook.type === "alertmanager") return "all alerts that fire";
+  if (hook.group_by === null) return "one alert";
+  return hook.group_by.length > 0 ? `alerts with equal ${hook.group_by.join(", ")}` : "all alerts together";
 }
 
 function One(props: { id: string; page: string }) {
@@ -234,8 +265,8 @@ function One(props: { id: string; page: string }) {
           facts={[
             ["Type", hook.type],
             [hook.type === "email" ? "Recipients" : "URL", <code key="to">{hook.url ?? hook.recipients?.join(", ")}</code>],
-            ["Signed", hook.has_secret ? `yes, ${hook.signature}` : "no"],
-            ["A call carries", hook.group_by === null ? "one alert" : hook.group_by.length > 0 ? `alerts with equal ${hook.group_by.join(", ")}` : "all alerts together"],
+            hook.type === "alertmanager" ? ["Sent with", credentialOf(hook)] : ["Signed", hook.has_secret ? `yes, ${hook.signature}` : "no"],
+            ["A call carries", carriedBy(hook)],
             ["Told again", hook.repeat_seconds ? `every ${hook.repeat_seconds} s` : "never"],
             ["State", <Circuit key="c" hook={hook} />],
           ]}
