@@ -76,7 +76,7 @@ def test_imports_go_from_the_parts_to_twin(path: Path) -> None:
         assert not found, f"{name} imports {', '.join(sorted(found))}"
 
 
-@pytest.mark.parametrize("path", named(modules(*PACKAGES)))
+@pytest.mark.parametrize("path", named(modules(*PACKAGES, "tests")))
 def test_a_module_is_short_and_says_what_it_owns(path: Path) -> None:
     tree = parse(path)
     assert ast.get_docstring(tree), "a module opens with what it owns"

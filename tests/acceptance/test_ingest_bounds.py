@@ -1,16 +1,11 @@
-"""Every bound at N and N+1, and clients that misbehave on the wire."""
+"""Every bound at N and N+1."""
 
-import contextlib
 import gzip
-import json
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 import psycopg
 import pytest
@@ -18,12 +13,20 @@ import zstandard
 from support.exposition import eventually
 from support.server import RunningServer, start_server
 from support.stored import NOTHING, learned, stored
-from support.wire import Wire, chunk, request
+from support.wire import Wire, chunk, padded, request
 
 from twin.db.pool import conninfo
 
 T0 = 1_700_000_000
 BODY_BYTES, INFLATED_BYTES, READINGS = 20_000, 60_000, 50
+
+
+def too_large(answer: Any) -> None:
+    """Check a 413 in the contract's shape."""
+    assert answer.status_code == 413, answer.text
+    told = answer.json()
+    assert (told["error"], told["status"]) == ("PAYLOAD_TOO_LARGE", 413)
+    assert told["message"] == told["detail"]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +45,6 @@ def small(new_database: Any) -> Iterator[RunningServer]:
         max_label_length="6",
     ) as server:
         yield server
-
-
-def padded(size: int) -> bytes:
-    """Return a reading of exactly so many bytes."""
-    body = b'{"ts": 1700000000, "a": 1}'
-    return body + b" " * (size - len(body))
 
 
 def test_the_body(small: RunningServer) -> None:
@@ -255,165 +252,3 @@ def test_a_bomb_is_not_inflated(database_url: str, encoding: str) -> None:
         watcher.join()
         assert max(peak) - before < 250 * 2**20
         assert datasource.post({"a": 1}).status_code == 200
-
-
-def test_a_client_that_goes_away_midway_stores_nothing(server: RunningServer) -> None:
-    datasource = server.datasource()
-    body = json.dumps([{"ts": T0 + i, "a": i} for i in range(1000)]).encode()
-    path = urlsplit(datasource.url).path
-    told = request("POST", path, body, Authorization=datasource.key)
-    streamed = request("POST", path, Authorization=datasource.key, Transfer_Encoding="chunked")
-    for part in (told[: len(told) // 2], streamed + chunk(body[:500])):
-        with Wire(server.url) as wire:
-            wire.send(part)
-            time.sleep(0.1)
-    time.sleep(0.2)
-    assert learned(datasource) == NOTHING
-    assert datasource.post(body).json()["accepted"] == 1000
-
-
-def test_a_client_that_closes_its_sending_side_midway(server: RunningServer) -> None:
-    datasource = server.datasource()
-    told = request("POST", urlsplit(datasource.url).path, b'{"a": 1}', Authorization=datasource.key)
-    with Wire(server.url) as wire:
-        wire.send(told[:-1])
-        wire.socket.shutdown(socket.SHUT_WR)
-        answer = wire.read()
-        assert answer is None or answer.status >= 400
-    assert learned(datasource) == NOTHING
-
-
-def test_a_slow_client_is_waited_for_and_hinders_nobody(server: RunningServer) -> None:
-    datasource = server.datasource()
-    told = request(
-        "POST", urlsplit(datasource.url).path, b'{"ts": 1, "a": 1}', Authorization=datasource.key
-    )
-    with Wire(server.url) as wire:
-        for at in range(0, len(told), 10):
-            wire.send(told[at : at + 10])
-            assert datasource.post({"ts": 2, "a": 1}).status_code == 200
-            time.sleep(0.02)
-        answer = wire.read()
-    assert answer is not None
-    assert answer.status == 200
-    assert learned(datasource)[2] == 2
-
-
-def test_expect_100_continue(server: RunningServer) -> None:
-    datasource = server.datasource()
-    body = b'{"a": 1}'
-    head = request(
-        "POST",
-        urlsplit(datasource.url).path,
-        Authorization=datasource.key,
-        Expect="100-continue",
-        Content_Length=str(len(body)),
-    )
-    with Wire(server.url) as wire:
-        wire.send(head)
-        interim = wire.read()
-        assert interim is not None
-        assert interim.status == 100
-        wire.send(body)
-        answer = wire.read()
-    assert answer is not None
-    assert answer.status == 200
-
-
-def test_pipelined_requests_are_answered_in_order(server: RunningServer) -> None:
-    datasource = server.datasource()
-    path = urlsplit(datasource.url).path
-    good = [
-        request("POST", path, json.dumps({"ts": T0 + i, "a": i}).encode(), X_API_Key=datasource.key)
-        for i in range(5)
-    ]
-    bad = request("POST", path, b"{", X_API_Key=datasource.key)
-    with Wire(server.url) as wire:
-        wire.send(*good[:3], bad, *good[3:], request("GET", "/nowhere"))
-        answers = [wire.read() for _ in range(7)]
-    assert [a.status for a in answers if a] == [200, 200, 200, 400, 200, 200, 404]
-    assert learned(datasource)[2] == 5
-
-
-def test_a_connection_survives_its_errors(server: RunningServer) -> None:
-    datasource = server.datasource()
-    path = urlsplit(datasource.url).path
-    with Wire(server.url) as wire:
-        for body, key, status in (
-            (b'{"a": 1}', "wrong", 401),
-            (b"{", datasource.key, 400),
-            (b'{"a": "x"}' * 3000, "wrong", 401),
-            (b'{"a": 1}', datasource.key, 200),
-        ):
-            wire.send(request("POST", path, body, X_API_Key=key))
-            answer = wire.read()
-            assert answer is not None
-            assert answer.status == status
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        {"Content_Length": "-1"},
-        {"Content_Length": "1x"},
-        {"Content_Length": "99999999999999999999"},
-        {"Transfer_Encoding": "nonsense"},
-    ],
-)
-def test_a_length_that_makes_no_sense_is_refused(
-    server: RunningServer, head: dict[str, str]
-) -> None:
-    datasource = server.datasource()
-    with Wire(server.url) as wire:
-        wire.send(
-            request("POST", urlsplit(datasource.url).path, Authorization=datasource.key, **head),
-            chunk(b'{"a": 1}'),
-            chunk(b""),
-        )
-        answer = wire.read()
-    assert answer is None or answer.status >= 400
-    assert learned(datasource) == NOTHING
-
-
-@pytest.mark.parametrize("garbage", [b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"\0" * 1000])
-def test_what_is_not_http_harms_nobody(server: RunningServer, garbage: bytes) -> None:
-    with Wire(server.url) as wire:
-        wire.send(garbage)
-        with contextlib.suppress(OSError):  # refused already
-            wire.socket.shutdown(socket.SHUT_WR)
-            answer = wire.read()
-            assert answer is None or answer.status == 400
-    assert server.client.get("/health").status_code == 200
-
-
-def too_large(answer: Any) -> None:
-    """Check a 413 in the contract's shape."""
-    assert answer.status_code == 413, answer.text
-    told = answer.json()
-    assert (told["error"], told["status"]) == ("PAYLOAD_TOO_LARGE", 413)
-    assert told["message"] == told["detail"]
-
-
-def test_a_connection_whose_body_was_not_read_is_said_to_close(server: RunningServer) -> None:
-    datasource = server.datasource()
-    fine, refused = {"Authorization": datasource.key}, {"Authorization": "tfi_wrong"}
-    cases = [
-        (fine, 30, None),
-        (refused, 30, None),
-        (fine, 100_000, None),
-        (refused, 100_000, None),  # the front reads so much before it judges
-    ]
-    with httpx.Client() as client:
-        for headers, size, told in cases:
-            answer = client.post(datasource.url, content=padded(size), headers=headers)
-            assert answer.status_code == (200 if headers is fine else 401), answer.text
-            assert answer.headers.get("connection") == told
-        with Wire(server.url) as wire:
-            more = {"Authorization": "tfi_wrong", "Content_Length": "2000000"}
-            wire.send(request("POST", urlsplit(datasource.url).path, padded(100_000), **more))
-            refusal = wire.read()
-            assert refusal is not None
-            assert (refusal.status, refusal.headers.get("connection")) == (401, "close")
-        managed = client.post(f"{server.url}/v1/datasources", content=padded(100_000))
-        assert managed.status_code == 401  # its body may have been read or not
-        assert client.get(f"{server.url}/health").status_code == 200

@@ -69,3 +69,9 @@ def request(method: str, target: str, body: bytes = b"", **headers: str) -> byte
 def chunk(data: bytes) -> bytes:
     """Return one chunk of a chunked body; of nothing, the last."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def padded(size: int) -> bytes:
+    """Return a reading of exactly so many bytes."""
+    body = b'{"ts": 1700000000, "a": 1}'
+    return body + b" " * (size - len(body))

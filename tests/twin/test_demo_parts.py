@@ -1,3 +1,5 @@
+"""What the demo is made of: its receiver of webhooks, its directory and keys, this machine's figures."""
+
 import hashlib
 import hmac
 import http.client

@@ -1,3 +1,5 @@
+"""The demo's pump: its history joins its present, and it heats up until the alert fires."""
+
 from itertools import pairwise
 
 import pytest

@@ -1,3 +1,5 @@
+"""A table becomes batches of readings: columns have kinds, and cells that do not fit are named."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""Which columns of a table are the time and the device, and what is said when none is."""
+
 import pytest
 
 from twin.importer.errors import ImportFailed

@@ -1,3 +1,5 @@
+"""Batches are sent until the server took them, and refusals are told as they are."""
+
 import gzip
 import json
 import threading

@@ -1,3 +1,5 @@
+"""Tables as files have them: encodings, delimiters, quotes, and lines that are too long."""
+
 import codecs
 from pathlib import Path
 
