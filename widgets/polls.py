@@ -42,12 +42,11 @@ class PollMemory:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
-        self._ground: Ground | None = None
         self._service: WidgetService | None = None
 
     def open(self, ground: Ground, service: WidgetService) -> None:
         """Begin to remember answers of `service`."""
-        self._ground, self._service = ground, service
+        self._service = service
         # A widget that is changed on another host moves no version of ours.
         ground.notifier.subscribe(TOPIC, lambda _payload: self.clear())
         ground.notifier.on_lost(self.clear)
