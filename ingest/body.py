@@ -9,26 +9,30 @@ import zlib
 from collections.abc import AsyncIterator
 
 import zstandard
-from granian.rsgi import HTTPProtocol
+from granian.rsgi import HTTPProtocol, Scope
 
 from ingest.inflate import GZIP_WBITS, ZSTD_WINDOW_BYTES, Inflater, too_large
 from twin.errors import Unreadable, UnsupportedMedia
 from twin.held import Share
-from twin.rsgi import CLOSED
+from twin.rsgi import CLOSED, BrokenOff, body_chunks
 
 _SLICE_BYTES = 2**20
+_BROKEN_OFF = "The body breaks off: send it again, whole."
 _HOLD_S = 0.5
 """Of a body that comes slowly, pieces are handed on after this, as soon as more of it comes."""
 
 
-class Disconnected(Exception):
-    """The client went away before its body was complete."""
-
-
 async def read_body(
-    protocol: HTTPProtocol, content_length: int | None, max_bytes: int, share: Share
+    scope: Scope,
+    protocol: HTTPProtocol,
+    content_length: int | None,
+    max_bytes: int,
+    share: Share,
 ) -> bytes:
-    """Return a request's body as sent, counted in `share`. Raises TooLarge, Overloaded, Disconnected."""
+    """Return a request's body as sent, counted in `share`.
+
+    Raises TooLarge, Overloaded, and Unreadable for a body that breaks off.
+    """
     try:
         if content_length is not None:
             if content_length > max_bytes:
@@ -36,19 +40,23 @@ async def read_body(
             share.add(content_length)
             return await protocol()  # the server lets no more through than was announced
         chunks, size = [], 0
-        async for chunk in protocol:
+        async for chunk in body_chunks(scope, protocol):
             size += len(chunk)
             if size > max_bytes:
                 raise too_large(max_bytes)
             share.add(len(chunk))
             chunks.append(chunk)
         return b"".join(chunks)
-    except CLOSED as exc:
-        raise Disconnected from exc
+    except (*CLOSED, BrokenOff) as exc:
+        raise Unreadable(_BROKEN_OFF) from exc
 
 
 async def body_pieces(
-    protocol: HTTPProtocol, content_length: int | None, max_bytes: int, inflater: Inflater
+    scope: Scope,
+    protocol: HTTPProtocol,
+    content_length: int | None,
+    max_bytes: int,
+    inflater: Inflater,
 ) -> AsyncIterator[bytes]:
     """Yield a request's body, decompressed, in pieces of about a MiB; smaller ones when it comes slowly.
 
@@ -59,21 +67,21 @@ async def body_pieces(
     size, held, held_bytes = 0, [], 0
     since_s = time.monotonic()
     try:
-        async for chunk in protocol:
+        async for chunk in body_chunks(scope, protocol):
             size += len(chunk)
             if size > max_bytes:
                 raise too_large(max_bytes)
-            for piece in inflater.feed(bytes(chunk)):
+            for piece in inflater.feed(chunk):
                 held.append(piece)
                 held_bytes += len(piece)
                 if held_bytes >= _SLICE_BYTES or time.monotonic() - since_s >= _HOLD_S:
                     yield b"".join(held)
                     held, held_bytes = [], 0
                     since_s = time.monotonic()
-    except CLOSED as exc:
-        raise Unreadable("The body breaks off.") from exc
+    except BrokenOff as exc:
+        raise Unreadable(_BROKEN_OFF) from exc
     if content_length is not None and size < content_length:
-        raise Unreadable("The body breaks off.")
+        raise Unreadable(_BROKEN_OFF)
     if held:
         yield b"".join(held)
     inflater.finish()

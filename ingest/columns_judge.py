@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from ingest import judge
+from ingest.answer import MAX_ERRORS
 from ingest.block import Block, PageRows, empty_page
 from ingest.columns import Bools, Column, Columns, Texts
 from ingest.readings import Reading
@@ -49,7 +50,9 @@ def judge_columns(columns: Columns, schema: DatasourceSchema, limits: Settings) 
     """Judge readings; a reading is accepted or rejected whole, every bad key of it named."""
     faults, good = columns.faults, columns
     if faults:
-        good = columns.pick(~columns.faulty())
+        faulty = columns.faulty()
+        good = columns.pick(~faulty)
+        faults = _all_faults(columns, faulty, schema, limits)
     rejected = columns.lost + len(columns) - len(good)
     wanted = _wanted(good, schema, limits)
     if wanted is not None:
@@ -58,6 +61,15 @@ def judge_columns(columns: Columns, schema: DatasourceSchema, limits: Settings) 
     found.rejected += rejected
     found.errors = sorted([*faults, *found.errors], key=lambda error: error.index or 0)
     return found
+
+
+def _all_faults(
+    columns: Columns, faulty: Bools, schema: DatasourceSchema, limits: Settings
+) -> list[ItemError]:
+    """Return what the parser found, and what else is wrong with as many readings as are listed."""
+    listed = faulty & (np.cumsum(faulty) <= MAX_ERRORS)
+    others = judge.judge(columns.pick(listed).readings(), schema, limits).errors
+    return sorted([*columns.faults, *others], key=lambda error: error.index or 0)
 
 
 def _wanted(columns: Columns, schema: DatasourceSchema, limits: Settings) -> Wanted | None:

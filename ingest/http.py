@@ -16,7 +16,7 @@ import msgspec
 from granian.rsgi import HTTPProtocol, Scope
 
 from ingest import answer
-from ingest.body import Disconnected, body_pieces, decompress, read_body
+from ingest.body import body_pieces, decompress, read_body
 from ingest.formats.media import NAMES, find_charset, find_format
 from ingest.inflate import Inflater
 from ingest.options import Options, parse_options
@@ -94,15 +94,13 @@ class IngestRoute:
             return None
         return _Memo(generation, grant, options)
 
-    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer | None:
-        """Take a request's readings in; None: the client went away before it had sent them."""
+    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer:
+        """Take a request's readings in."""
         started = time.perf_counter()
         headers = [_JSON]
         try:
             with Share(self._held) as share:
                 status, body = await self._ingest(scope, protocol, share)
-        except Disconnected:
-            return None
         except Exception as exc:
             status, extra, body = http_errors.render(http_errors.from_any(exc))
             headers += extra
@@ -130,13 +128,15 @@ class IngestRoute:
         length = _content_length(headers)
         if format_ is not None:
             charset = find_charset(content_type)
-            pieces = self._pieces(protocol, length, encoding, is_streamed=format_.is_streamed)
+            pieces = self._pieces(
+                scope, protocol, length, encoding, is_streamed=format_.is_streamed
+            )
             if not format_.is_streamed:
                 pieces = _held_whole(pieces, share)
             if grant.is_paced:
                 pieces = self._service.counted(grant, pieces)
             return await self._service.ingest_stream(grant, format_, charset, pieces, options)
-        raw = await read_body(protocol, length, settings.max_body_bytes, share)
+        raw = await read_body(scope, protocol, length, settings.max_body_bytes, share)
         if grant.is_paced:
             self._service.count_bytes(grant, len(raw))
         body = decompress(raw, encoding, settings.max_decompressed_bytes)
@@ -144,14 +144,20 @@ class IngestRoute:
         return await self._service.ingest_json(grant, body, options)
 
     def _pieces(
-        self, protocol: HTTPProtocol, length: int | None, encoding: str, *, is_streamed: bool
+        self,
+        scope: Scope,
+        protocol: HTTPProtocol,
+        length: int | None,
+        encoding: str,
+        *,
+        is_streamed: bool,
     ) -> AsyncIterator[bytes]:
         """Return the decompressed body piece by piece, bounded by what its format allows."""
         assert self._ground is not None
         settings = self._ground.settings
         most = settings.max_stream_bytes if is_streamed else settings.max_body_bytes
         expanded = settings.max_stream_bytes if is_streamed else settings.max_decompressed_bytes
-        return body_pieces(protocol, length, most, Inflater(encoding, expanded))
+        return body_pieces(scope, protocol, length, most, Inflater(encoding, expanded))
 
     async def _grant(self, datasource_id: str, headers: dict[str, str], peer: str) -> IngestGrant:
         assert self._ground is not None

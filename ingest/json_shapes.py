@@ -15,6 +15,8 @@ from twin.errors import Invalid, ItemError, TooLarge, Unreadable
 
 TIME_NAMES = ("ts", "timestamp", "time")
 MAX_DEPTH = 16
+MAX_NAMED = 100
+"""Keys that are named where they may not stand: an answer lists no more errors."""
 """Nested objects below this depth are refused rather than flattened."""
 
 
@@ -72,7 +74,7 @@ def item_reading(item: Any, index: int, context: Context) -> Reading:
         named = set(item) - {"values", "device", *TIME_NAMES}
         reading.faults += [
             ItemError("cannot stand beside 'values'", index=index, key=key[:200])
-            for key in sorted(named)[:10]
+            for key in sorted(named)[:MAX_NAMED]
         ]
     else:
         values = {k: v for k, v in item.items() if k != "device" and k not in TIME_NAMES}

@@ -32,7 +32,7 @@ def judge(readings: list[Reading], schema: DatasourceSchema, limits: Settings) -
     court = _Court(schema, limits)
     accepted, errors, rejected = [], [], 0
     for reading in readings:
-        faults = reading.faults or court.faults(reading)
+        faults = [*reading.faults, *court.faults(reading)]
         if faults:
             rejected += 1
             errors.extend(faults)
@@ -55,7 +55,8 @@ class _Court:
     def faults(self, reading: Reading) -> list[ItemError]:
         """Return everything that is wrong with a reading."""
         found = []
-        fault = self._device_fault(reading.device)
+        named = {fault.key for fault in reading.faults}
+        fault = None if "device" in named else self._device_fault(reading.device)
         if fault:
             found.append(ItemError(fault, index=reading.index, key="device"))
         new_keys: dict[str, Kind] = {}
@@ -100,13 +101,13 @@ class _Court:
     def _value_fault(
         self, key: str, value: Value, new_keys: dict[str, Kind], new_labels: set[str]
     ) -> str | None:
+        if value is None:
+            return None  # as if it were absent
         known = self.schema.keys.get(key)
         if known is None and key not in self.new_keys:
             fault = self._key_fault(key, new_keys)
             if fault:
                 return fault
-        if value is None:
-            return None
         kind = kind_of(value)
         fixed = (known.kind if known else None) or self.wanted.kinds.get(key) or new_keys.get(key)
         if fixed is not None and fixed != kind:

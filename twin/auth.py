@@ -41,6 +41,8 @@ class Caller(msgspec.Struct, frozen=True):
     """By a password that a browser repeats on its own: such a request only reads."""
     is_session: bool = False
     """By a cookie, which a browser sends on its own too: see `is_same_origin`."""
+    refusal: Forbidden | None = None
+    """Why the caller may not go on although the key is valid: such a request counts too."""
 
 
 async def provide_principal(request: Request[Any, Any, Any]) -> Principal:
@@ -71,10 +73,13 @@ def is_same_origin(headers: Mapping[str, str]) -> bool:
 
 async def found_again(request: Request[Any, Any, Any], ground: Ground) -> Principal:
     """Return the principal of a request that lasts, as its key stands now. Raises as `find_caller`."""
-    caller = request.scope.get(CALLER)
-    address = caller.principal.address if isinstance(caller, Caller) else ""
+    before = request.scope.get(CALLER)
+    address = before.principal.address if isinstance(before, Caller) else ""
     query = request.scope["query_string"]
-    return (await find_caller(ground, request.headers, query, address)).principal
+    caller = await find_caller(ground, request.headers, query, address)
+    if caller.refusal is not None:
+        raise caller.refusal
+    return caller.principal
 
 
 async def find_caller(
@@ -83,7 +88,8 @@ async def find_caller(
     """Return who makes a request with these headers (names in lower case) from an address.
 
     Costs no query once the keys are known to this worker. Raises Unauthorized; RateLimited for an
-    address that guesses; Forbidden for an application token that is missing or not the organisation's.
+    address that guesses. An application token that is missing or not the organisation's is the caller's
+    `refusal`.
     """
     authorization = headers.get("authorization")
     secret = management_secret(authorization, headers.get("x-api-key"))
@@ -113,7 +119,11 @@ async def find_caller(
     token = headers.get("x-app-token", "").strip()
     if is_session or principal.scene_id is not None:
         return Caller(principal, None, is_basic, is_session)
-    return Caller(principal, await _application(ground, principal, token), is_basic)
+    try:
+        application = await _application(ground, principal, token)
+    except Forbidden as exc:
+        return Caller(principal, None, is_basic, refusal=exc)
+    return Caller(principal, application, is_basic)
 
 
 async def _application(ground: Ground, principal: Principal, token: str) -> ApplicationGrant | None:

@@ -4,6 +4,7 @@ Invariant: who asks is known before a body is read, a body is taken as its types
 might be read, and OPTIONS tells every method of a path.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,19 +15,41 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
 from twin.auth import provide_principal
+from twin.errors import UnsupportedMedia
 from twin.head_requests import allowed
+
+JSON_TYPES = ("", "application/json", "text/json", "application/x-www-form-urlencoded")
+"""Of a body that is JSON; curl -d names a form type when nobody says otherwise."""
 
 
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is not converted: the framework alone would take 0 for false, "5" for 5."""
 
     async def json(self) -> Any:
-        """Return the body, decoded. Raises ValidationException for what only a conversion could take."""
+        """Return the body, decoded.
+
+        Raises UnsupportedMedia for another type or an encoding, ValidationException for what only a
+        conversion could take.
+        """
+        _check_media(self.headers)
         body = await super().json()
         field = self.route_handler.parsed_data_field
         if field is not None:
             _check_strictly(body, field.annotation)
         return body
+
+
+def _check_media(headers: Mapping[str, str]) -> None:
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in JSON_TYPES and not media.endswith("+json"):
+        raise UnsupportedMedia(
+            f"Content-Type '{media[:80]}' is not supported here: send application/json."
+        )
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMedia(
+            f"Content-Encoding '{encoding[:40]}' is not supported here: send the body as it is."
+        )
 
 
 def _check_strictly(body: Any, wanted: Any) -> None:

@@ -107,6 +107,8 @@ class _Passage:
             now = now_us()
             self._ground.limits.charge(caller.principal, caller.application, now)
             self._charged_us = now
+        if caller.refusal is not None:
+            raise caller.refusal
 
     async def is_preflight(self) -> bool:
         """Return whether a browser asks if it may ask, from an origin that is allowed somewhere.

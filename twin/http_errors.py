@@ -24,6 +24,8 @@ from twin.logs import redact
 log = structlog.get_logger("twin.http")
 
 _encoder = msgspec.json.Encoder()
+SHOWN_CHARS = 200
+"""Of a path that is repeated in an error."""
 _MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 """How Litestar says that a parameter is needed, by the name that clients use."""
 _NO_BODY = "'data'"
@@ -102,7 +104,7 @@ def _from_http(request: Request[Any, Any, Any], exc: HTTPException) -> TwinfeedE
 
 def _shown_path(request: Request[Any, Any, Any]) -> str:
     """Return a path that may be repeated: some clients put a key into it."""
-    return redact(request.url.path)[:200]
+    return redact(request.url.path[:SHOWN_CHARS])
 
 
 def _from_validation(request: Request[Any, Any, Any], exc: ValidationException) -> TwinfeedError:

@@ -19,7 +19,7 @@ _REDACTIONS = (
     # What follows the name of an authentication scheme: Basic holds a key in base64.
     (re.compile(r"\b((?:basic|bearer|token) +)[0-9A-Za-z+/=_\-.]{8,}", re.IGNORECASE), r"\1***"),
     # Passwords in URLs and in PostgreSQL's connection strings.
-    (re.compile(r"(\w+://[^:/@\s\"]*:)[^@\s/\"]+@"), r"\1***@"),
+    (re.compile(r"(://[^:/@\s\"]*:)[^@\s/\"]+@"), r"\1***@"),
     (re.compile(r"\b(password=)[^\s\"]+"), r"\1***"),
 )
 _QUIET = ("httpx", "httpcore")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope
 
+from twin.errors import Unreadable
 from twin.held import Held, Share
 from twin.outflow import Outflow
 
@@ -24,6 +25,31 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 CLOSED = (ProtocolClosed, ProtocolError)
 """What Granian raises when the client is gone."""
+
+
+class BrokenOff(Exception):
+    """A request's body ended before its end."""
+
+
+async def body_chunks(scope: Scope, protocol: HTTPProtocol) -> AsyncIterator[bytes]:
+    """Yield a request's body as it comes. Raises BrokenOff.
+
+    Granian ends a body with an empty chunk, and gives one more where reading it failed: where a chunked
+    body was cut, or its framing is wrong, nothing else tells. Trailers look the same; a request that
+    announces them is believed.
+    """
+    empty = 0
+    try:
+        async for chunk in protocol:
+            if chunk:
+                yield bytes(chunk)
+            else:
+                empty += 1
+    except CLOSED as exc:
+        raise BrokenOff from exc
+    if empty > 1 and "trailer" not in scope.headers:
+        raise BrokenOff
+
 
 DRAINED_BYTES = 65_536
 """So much of a body that nobody wanted is read before the answer. Granian's server closes a connection
@@ -45,8 +71,8 @@ class HotRoute(Protocol):
     def takes(self, method: str, path: str) -> bool:
         """Return whether a request is for this route."""
 
-    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer | None:
-        """Return the answer; None: the client is gone."""
+    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer:
+        """Return the answer."""
 
 
 class RsgiServer:
@@ -79,12 +105,11 @@ class RsgiServer:
         for route in self._hot:
             if route.takes(scope.method, scope.path):
                 answer = await route.respond(scope, protocol)
-                if answer is not None:
-                    if answer[0] >= 400 and _may_have_body(scope):
-                        is_short = not _may_have_body(scope, DRAINED_BYTES)
-                        if not (is_short and await _drained(protocol)):
-                            answer[1].append(_CLOSE)
-                    protocol.response_bytes(*answer)
+                if answer[0] >= 400 and _may_have_body(scope):
+                    is_short = not _may_have_body(scope, DRAINED_BYTES)
+                    if not (is_short and await _drained(protocol)):
+                        answer[1].append(_CLOSE)
+                protocol.response_bytes(*answer)
                 return
         own = self._front.address if self._front is not None else None
         with Share(self._held) as share:
@@ -121,7 +146,7 @@ class _Bridge:
     ) -> None:
         self._protocol = protocol
         self._share = share
-        self._body = aiter(protocol)
+        self._body = aiter(body_chunks(scope, protocol))
         self._is_read = False
         self._has_body = _may_have_body(scope)
         self._start: tuple[int, Headers] = (500, [])
@@ -152,9 +177,9 @@ class _Bridge:
         except StopAsyncIteration:
             self._is_read = True
             return {"type": "http.request", "body": b"", "more_body": False}
-        except CLOSED:
+        except BrokenOff:
             self._is_read = True
-            return {"type": "http.disconnect"}
+            raise Unreadable("The body breaks off.") from None
         self._share.add(len(chunk))
         return {"type": "http.request", "body": chunk, "more_body": True}
 
@@ -225,8 +250,6 @@ class _Lifespan:
 
 def _may_have_body(scope: Scope, over: int = 0) -> bool:
     """Return whether a request may have a body of more than so many bytes that has yet to be read."""
-    if scope.http_version.startswith("2"):
-        return False  # an HTTP/2 stream ends alone
     length = scope.headers.get("content-length")
     if length is None:
         return "transfer-encoding" in scope.headers
@@ -243,7 +266,7 @@ async def _drained(protocol: HTTPProtocol, body: AsyncIterator[bytes] | None = N
                 size += len(await anext(body))
     except StopAsyncIteration:
         return True
-    except CLOSED:
+    except (*CLOSED, BrokenOff):
         return True  # it was read whole, or the client is gone
     except TimeoutError:
         return False
@@ -251,10 +274,7 @@ async def _drained(protocol: HTTPProtocol, body: AsyncIterator[bytes] | None = N
 
 
 def _headers(scope: Scope) -> list[tuple[str, str]]:
-    found = scope.headers.items()
-    if scope.authority is not None and "host" not in scope.headers:
-        found = [("host", scope.authority), *found]  # HTTP/2 names it :authority
-    return found
+    return scope.headers.items()
 
 
 def _address(text: str) -> tuple[str, int] | None:

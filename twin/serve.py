@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 import psycopg
 import structlog
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 from psycopg.conninfo import conninfo_to_dict
@@ -168,6 +168,7 @@ def http_server(
         port=settings.port,
         uds=Path(plan.behind_path) if plan else None,
         interface=Interfaces.RSGI,
+        http=HTTPModes.http1,  # of a body cut in HTTP/2 nothing tells that it was (`body_chunks`)
         workers=settings.workers,
         backlog=BACKLOG,
         websockets=False,

@@ -54,14 +54,6 @@ def body_of(content: bytes) -> Body:
     return Body(content, f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"')
 
 
-def matches(if_none_match: str | None, etag: str) -> bool:
-    """Return whether an If-None-Match header names a tag (weak comparison, RFC 9110 13.1.2)."""
-    if if_none_match is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]
-
-
 class AnswerCache:
     """Entries by key; identical questions at the same time share one answer."""
 

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from twin import http_errors
 from twin.auth import CALLER, Caller
+from twin.etags import matches
 from twin.ground import Ground
 from twin.principal import Principal
 from twin.rsgi import AsgiApp
-from widgets.cache import Body, matches
+from widgets.cache import Body
 from widgets.forms import Form, negotiate
 from widgets.polls import CACHING, PollMemory, header
 from widgets.service import Shown, WidgetService

@@ -14,10 +14,11 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from twin.auth import SESSION_COOKIE, found_again
 from twin.errors import TwinfeedError
+from twin.etags import matches
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
-from widgets.cache import Body, matches
+from widgets.cache import Body
 from widgets.data_document import TAGGED
 from widgets.events import tags_of
 from widgets.forms import Form

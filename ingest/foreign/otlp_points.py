@@ -34,8 +34,8 @@ def readings_of(
                 raise TooLarge(f"A request may hold at most {max_readings} data points.")
             pairs = {**attributes, **_attributes(point.attributes)}
             device = device_name(pairs.items(), max_device_length)
-            # 0: the sender does not know the time.
-            ts_us = point.time_unix_nano // 1000 or received_us
+            # 0: the sender does not know the time; each point then has its own, as natively.
+            ts_us = point.time_unix_nano // 1000 or received_us + len(readings)
             reading = Reading(len(readings), device, ts_us, values, [])
             fault = check_range(ts_us, received_us)
             if fault:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from granian.rsgi import HTTPProtocol, Scope
 
-from ingest.body import Disconnected, read_body
+from ingest.body import read_body
 from ingest.foreign import influx_query, influx_write, otlp, prometheus, thingsboard
 from ingest.foreign.protocol import Endpoint, Intake, Request, WrongMethod
 from ingest.service import IngestService
@@ -50,8 +50,8 @@ class ForeignRoute:
         """Leave every request to `respond`."""
         return False
 
-    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer | None:
-        """Answer a request; None: the client went away before it had sent all of it."""
+    async def respond(self, scope: Scope, protocol: HTTPProtocol) -> Answer:
+        """Answer a request."""
         started = time.perf_counter()
         endpoint = self._endpoints.get(scope.path, self._telemetry)
         params = dict(parse_qsl(scope.query_string, keep_blank_values=True))
@@ -59,10 +59,8 @@ class ForeignRoute:
         try:
             with Share(self._held) as share:
                 status, headers, body = await self._answer(
-                    endpoint, request, protocol, peer(scope), share
+                    endpoint, request, scope, protocol, share
                 )
-        except Disconnected:
-            return None
         except Exception as exc:
             error = http_errors.from_any(exc)
             status, headers, body = endpoint.refuse(request, error)
@@ -79,8 +77,8 @@ class ForeignRoute:
         self,
         endpoint: Endpoint,
         request: Request,
+        scope: Scope,
         protocol: HTTPProtocol,
-        peer: str,
         share: Share,
     ) -> Answer:
         if request.method not in endpoint.methods:
@@ -93,12 +91,12 @@ class ForeignRoute:
             secret = endpoint.secret(request)
             if not secret:
                 raise Unauthorized("Send the datasource's ingest key (tfi_…) as token or password.")
-            grant = await ingest_grant(self._ground, secret, request.headers, peer)
+            grant = await ingest_grant(self._ground, secret, request.headers, peer(scope))
             if grant.is_paced:
                 self._service.check_pace(grant)
             intake = Intake(self._service, settings, grant)
         if request.method == "POST":
-            raw = await read_body(protocol, _length(request), settings.max_body_bytes, share)
+            raw = await read_body(scope, protocol, _length(request), settings.max_body_bytes, share)
             if intake is not None:
                 intake.count_bytes(len(raw))
             encoding = request.headers.get("content-encoding", "")

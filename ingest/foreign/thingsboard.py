@@ -74,7 +74,7 @@ def parse(body: bytes, received_us: int, max_readings: int) -> list[Reading]:
 def _reading(item: Any, index: int, received_us: int) -> Reading:
     if not isinstance(item, dict):
         raise Unreadable(f"Can't parse value: element {index} is not a JSON object.")
-    reading = Reading(index, "", received_us, [], [])
+    reading = Reading(index, "", received_us + index, [], [])  # each its own time, as natively
     values = item.get("values")
     if "ts" in item and isinstance(values, dict):
         try:

@@ -120,7 +120,12 @@ def test_a_directory_in_use_and_commands_beside_a_server(tmp_path: Path) -> None
         key = made.stdout.strip()
         assert key.startswith("tf_live_")
         headers = {"Authorization": f"Bearer {key}"}
-        assert server.client.get("/v1/datasources", headers=headers).status_code == 200
+        seen = server.client.get("/v1/datasources", headers=headers)
+        assert (seen.status_code, seen.headers["x-ratelimit-limit"]) == (200, "1000")
+        free = twinfeed("keys", "create", "--name", "x", "--rate-limit", "0", data_dir=data_dir)
+        headers = {"Authorization": f"Bearer {free.stdout.strip()}"}
+        seen = server.client.get("/v1/datasources", headers=headers)
+        assert (seen.status_code, seen.headers.get("x-ratelimit-limit")) == (200, None)
         assert twinfeed("migrate", data_dir=data_dir).returncode == 0
         assert server.client.get("/health").status_code == 200
 
@@ -154,7 +159,7 @@ def test_the_admin_key_is_shown_once_when_none_is_given(database_url: str) -> No
         [],
         ["--name", "x", "--scope", "everything"],
         ["--name", "x", "--environment", "staging"],
-        ["--name", "x", "--rate-limit", "0"],
+        ["--name", "x", "--rate-limit", "-1"],
     ],
 )
 def test_a_wrong_wish_for_a_key(options: list[str]) -> None:

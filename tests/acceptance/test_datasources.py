@@ -96,6 +96,28 @@ def test_what_it_has_learned(server: RunningServer) -> None:
         assert (keys["a"]["first_seen"], keys["a"]["last_seen"]) == (first, last)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ts": 1.5},
+        {"device": 3, "z": 1},
+        {"ts": "x", "z": 1},
+        {"timestamp": True, "time": 2},
+        {"values": 4},
+        {"a.b": 1, "c": "on"},
+    ],
+)
+def test_the_example_is_accepted_whatever_keys_are_called(
+    server: RunningServer, values: dict[str, Any]
+) -> None:
+    datasource = server.datasource()
+    assert datasource.post({"values": values}).json()["accepted"] == 1
+    example = datasource.detail()["example"]["json"]
+    answer = datasource.post(example)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1), answer.text
+    assert {key["key"] for key in datasource.detail()["data_keys"]} == set(values)
+
+
 def test_the_example_is_accepted(server: RunningServer) -> None:
     datasource = server.datasource()
     for _ in range(2):

@@ -104,3 +104,25 @@ def test_what_may_hold_a_key_is_not_kept_by_anything_between(server: RunningServ
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert ask("POST", "/v1/applications", {"name": "a"}).headers["cache-control"] == "no-store"
+
+
+def test_json_under_another_name_is_a_415(server: RunningServer) -> None:
+    """Of every operation that takes JSON and nothing else, but where the key itself is the body."""
+    told = {}
+    for method, path, types in bodies(server):
+        if types != ["application/json"] or not path.startswith("/v1/"):
+            continue
+        url = path.replace("{key}", "k")
+        url = "/".join(ABSENT if part.startswith("{") else part for part in url.split("/"))
+        for headers in ({"Content-Type": "text/xml"}, {"Content-Encoding": "br"}):
+            answer = server.client.request(
+                method, url, content=b"{}", headers={**server.auth, **headers}
+            )
+            named = next(iter(headers.values())) in answer.json()["message"]
+            if answer.status_code != 415 or not named:
+                told[method, path, *headers] = (answer.status_code, answer.json()["message"])
+    assert told == {}
+    for media in ("application/json; charset=utf-8", "application/x-www-form-urlencoded"):
+        sent = {**server.auth, "Content-Type": media}
+        made = server.client.post("/v1/datasources", content=b'{"name": "x"}', headers=sent)
+        assert made.status_code == 201, made.text

@@ -191,6 +191,52 @@ def test_the_good_are_kept_and_every_bad_key_is_named(server: RunningServer) -> 
         assert learned(datasource) == (["a", "s"], ["d", ""], 2)
 
 
+@pytest.mark.parametrize(
+    ("reading", "keys"),
+    [
+        ({"a": "x", "b": [1]}, ["a", "b"]),
+        ({"ts": "nope", "a": "x"}, ["a", "ts"]),
+        ({"device": 5, "a": "x"}, ["a", "device"]),
+        (
+            {"values": {"a": 1}, **{f"x{i:02}": i for i in range(12)}},
+            [f"x{i:02}" for i in range(12)],
+        ),
+    ],
+)
+def test_faults_of_every_kind_are_named_together(
+    server: RunningServer, reading: dict[str, Any], keys: list[str]
+) -> None:
+    datasource = server.datasource()
+    assert datasource.post({"ts": T0, "a": 1}).status_code == 200
+    answer = datasource.post(reading)
+    assert answer.status_code == 422
+    assert sorted(e["key"] for e in answer.json()["errors"]) == keys
+
+
+def test_every_bad_cell_of_a_row_is_named(server: RunningServer) -> None:
+    datasource = server.datasource()
+    table = f"ts,device,a,c\n{T0},d,1,text\nnever,{'d' * 300},x,{'t' * 300}\n{T0 + 1},d,2,more\n"
+    answer = datasource.post(table, Content_Type="text/csv")
+    assert answer.json()["accepted"] == 2, answer.text
+    named = [(e["index"], e["key"]) for e in answer.json()["errors"]]
+    assert sorted(named) == [(1, "a"), (1, "c"), (1, "device"), (1, "ts")]
+
+
+def test_a_key_that_is_null_is_absent(server: RunningServer) -> None:
+    datasource = server.datasource()
+    full = {f"k{i}": 1 for i in range(256)}
+    assert datasource.post({"ts": T0, **full}).status_code == 200
+    null: dict[str, Any] = {"new": None, "l" * 300: None, "": None}
+    for body in (
+        {"ts": T0 + 1, "k0": 2, **null},
+        {"ts": [T0 + 2], "values": {"k0": [2], **{key: [None] for key in null}}},
+        [{"ts": T0 + 3, "k0": 2, **null}],
+    ):
+        answer = datasource.post(body)
+        assert (answer.status_code, answer.json()["errors"]) == (200, []), answer.text
+    assert learned(datasource)[0] == list(full)
+
+
 def test_numbers_beyond_the_doubles_cost_only_their_reading(server: RunningServer) -> None:
     datasource = server.datasource()
     digits = "9" * 5000

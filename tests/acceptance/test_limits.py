@@ -49,6 +49,14 @@ def test_a_key_is_limited_exactly_by_two_workers(server: RunningServer, admin: A
     assert hammer([server.url], limited(admin, 40), 60) == {200: 40, 429: 20}
 
 
+def test_a_refused_application_counts_and_is_told_so(server: RunningServer, admin: Ask) -> None:
+    same_window(HOUR_S, 20)
+    ask = as_key(server, limited(admin, 2), X_App_Token="tfa_" + "0" * 64)
+    answers = [ask("GET", "/v1/organisation") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [403, 403, 429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["1", "0", "0"]
+
+
 def test_what_a_limited_key_is_told(server: RunningServer, admin: Ask) -> None:
     same_window(HOUR_S, 20)
     ask = as_key(server, limited(admin, 4))

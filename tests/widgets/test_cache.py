@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from widgets.cache import ENTRY_BYTES, AnswerCache, Entry, body_of, matches
+from twin.etags import matches
+from widgets.cache import ENTRY_BYTES, AnswerCache, Entry, body_of
 
 
 class Source:

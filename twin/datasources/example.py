@@ -9,21 +9,28 @@ from twin.schema import DatasourceSchema
 MAX_KEYS = 10
 """An example shows at most this many keys."""
 
+PARTS = {"ts", "timestamp", "time", "device", "values"}
+"""What a flat reading's own parts are called."""
+
 _BY_KIND: dict[str | None, Any] = {"number": 42.5, "boolean": True, "text": "RUNNING", None: 42.5}
 
 
 def example_payload(schema: DatasourceSchema) -> dict[str, Any]:
-    """Return a flat reading with a value of the right kind for each of the first keys."""
+    """Return a reading with a value of the right kind for each of the first keys.
+
+    It is flat, unless a key is called as a part of a reading is.
+    """
     payload: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     device = next((d for d in schema.devices if d), None)
     if device is not None:
         payload["device"] = device
     for key in list(schema.keys.values())[:MAX_KEYS]:
         is_known_text = key.kind == "text" and schema.label_texts
-        payload[key.key] = schema.label_texts[0] if is_known_text else _BY_KIND[key.kind]
+        values[key.key] = schema.label_texts[0] if is_known_text else _BY_KIND[key.kind]
     if not schema.keys:
-        payload["temperature"] = 42.5
-    return payload
+        values["temperature"] = 42.5
+    return payload | ({"values": values} if values.keys() & PARTS else values)
 
 
 def example_curl(ingest_url: str, payload: dict[str, Any], api_key: str | None) -> str:

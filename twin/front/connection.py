@@ -253,10 +253,7 @@ class Connection(asyncio.Protocol):
             log.exception("a route failed")
             self.transport.abort()
             return
-        if found is None:
-            self.transport.abort()
-        else:
-            self.respond(*found)
+        self.respond(*found)
 
 
 class PlainBody:

@@ -26,6 +26,7 @@ from twin.keys.bootstrap import (
     store_key,
 )
 from twin.keys.directory import TOPIC
+from twin.keys.model import DEFAULT_RATE_LIMIT
 from twin.keys.secrets import digest, new_id, new_management_secret
 from twin.notify import CHANNEL
 from twin.options import database_options
@@ -57,7 +58,12 @@ def orgs_group() -> None:
 )
 @click.option("--environment", type=click.Choice(["live", "test"]), default="live")
 @click.option("--tenant", help="The organisation's tenant id [the first organisation].")
-@click.option("--rate-limit", type=click.IntRange(1), help="Requests per clock hour [none].")
+@click.option(
+    "--rate-limit",
+    type=click.IntRange(0),
+    default=DEFAULT_RATE_LIMIT,
+    help=f"Requests per clock hour, 0 = no limit [{DEFAULT_RATE_LIMIT}].",
+)
 @click.option("--expires-in-days", type=click.IntRange(1, 36500))
 @click.option("--operator", is_flag=True, help="The key may make and list organisations.")
 @database_options
@@ -66,7 +72,7 @@ def keys_create(
     scopes: tuple[str, ...],
     environment: str,
     tenant: str | None,
-    rate_limit: int | None,
+    rate_limit: int,
     expires_in_days: int | None,
     operator: bool,
     **flags: object,
@@ -81,7 +87,7 @@ def keys_create(
             scopes=scopes,
             environment=environment,
             tenant_id=tenant,
-            rate_limit=rate_limit,
+            rate_limit=rate_limit or None,
             expires_in_days=expires_in_days,
             is_operator=operator,
         )

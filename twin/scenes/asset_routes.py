@@ -11,6 +11,7 @@ from litestar.response import Stream
 from msgspec import Meta
 
 from twin.errors import Invalid, UnsupportedMedia
+from twin.etags import matches
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
@@ -85,7 +86,7 @@ async def asset_content(
         "content-length": str(asset.size_bytes),
         "x-content-type-options": "nosniff",
     }
-    if request.headers.get("if-none-match") == etag:
+    if matches(request.headers.get("if-none-match"), etag):
         del headers["content-length"]
         return Response(b"", status_code=304, headers=headers)
     return Stream(store.content(asset), media_type=MEDIA_TYPE, headers=headers)

@@ -33,7 +33,7 @@ def read(body: bytes) -> None:
 def test_a_batch_is_read() -> None:
     first, second = parse(REAL, NOW_US, 2)
     assert (first.ts_us, first.values) == (1_600_000_000_000_000, [("a", 1.5), ("b.c", True)])
-    assert (second.ts_us, second.values) == (NOW_US, [("d", "x"), ("e", None)])
+    assert (second.ts_us, second.values) == (NOW_US + 1, [("d", "x"), ("e", None)])
     with pytest.raises(TooLarge):
         parse(REAL, NOW_US, 1)
 
