@@ -207,5 +207,10 @@ class Watcher:
 
 def error_body(error: TwinfeedError) -> Body:
     """Return what stands for the data of a widget that cannot be answered."""
-    told = {"error": error.code, "message": error.message, "status": error.status}
+    told = {
+        "error": error.code,
+        "message": error.message,
+        "detail": error.message,
+        "status": error.status,
+    }
     return body_of(msgspec.json.encode(told))

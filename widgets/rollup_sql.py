@@ -14,8 +14,13 @@ from twin.db.queries import load
 
 _COLUMNS = "n{i}, s{i}, lo{i}, hi{i}, f{i}, l{i}"
 _AGGREGATES = (
-    "count(r.v{i})::int4 AS n{i}, sum(r.v{i}) AS s{i}, min(r.v{i}) AS lo{i}, max(r.v{i}) AS hi{i}"
+    "count(r.v{i})::int4 AS n{i},"
+    " CASE WHEN min(r.v{i}) < -1e300 OR max(r.v{i}) > 1e300 THEN 'Infinity'::float8"
+    " ELSE sum(r.v{i}) FILTER (WHERE r.v{i} BETWEEN -1e300 AND 1e300) END AS s{i},"
+    " min(r.v{i}) AS lo{i}, max(r.v{i}) AS hi{i}"
 )
+"""A sum past the doubles is an error in PostgreSQL, which would end the refresh for everybody: that of
+values near their end is Infinity here, and whoever asks for it reads the readings (`widgets/run.py`)."""
 _VALUES = (
     "NULLIF(m.n{i}, 0), m.s{i}, m.lo{i}, m.hi{i},"
     " CASE WHEN m.n{i} > 0 THEN coalesce(opening.v{i}, {earliest}) END,"
