@@ -12,6 +12,7 @@ from litestar.exceptions import (
     HTTPException,
     MethodNotAllowedException,
     NotFoundException,
+    SerializationException,
     ValidationException,
 )
 
@@ -99,7 +100,15 @@ def _from_http(request: Request[Any, Any, Any], exc: HTTPException) -> TwinfeedE
     if exc.status_code >= 500:
         log.error("request failed", exc_info=exc)
         return InternalError()
-    return _Http(exc.status_code, code.get(exc.status_code, "BAD_REQUEST"), exc.detail)
+    message = exc.detail
+    if exc.status_code == 413:
+        most = request.app.request_max_body_size
+        message = (
+            f"The body is larger than the {most} bytes that are taken here: send less at once."
+        )
+    elif isinstance(exc.__cause__, SerializationException):
+        message = f"The body is not JSON ({exc.detail}): send a JSON object."
+    return _Http(exc.status_code, code.get(exc.status_code, "BAD_REQUEST"), message)
 
 
 def _shown_path(request: Request[Any, Any, Any]) -> str:

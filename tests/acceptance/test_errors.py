@@ -161,7 +161,9 @@ def test_a_body_that_is_wrong(server: RunningServer, body: bytes, status: int) -
 
 def test_a_management_body_is_bounded(server: RunningServer) -> None:
     body = b'{"name": "' + b"x" * (17 * 2**20) + b'"}'
-    check(server.client.post("/v1/datasources", content=body, headers=server.auth), 413)
+    answer = server.client.post("/v1/datasources", content=body, headers=server.auth)
+    check(answer, 413)
+    assert str(16 * 2**20) in answer.json()["message"]
 
 
 def test_an_early_answer_reaches_a_client_that_sends_on(server: RunningServer) -> None:
