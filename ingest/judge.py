@@ -32,7 +32,9 @@ def judge(readings: list[Reading], schema: DatasourceSchema, limits: Settings) -
     court = _Court(schema, limits)
     accepted, errors, rejected = [], [], 0
     for reading in readings:
-        faults = [*reading.faults, *court.faults(reading)]
+        faults = court.faults(reading)
+        if reading.faults:
+            faults = [*reading.faults, *faults]
         if faults:
             rejected += 1
             errors.extend(faults)
@@ -55,8 +57,8 @@ class _Court:
     def faults(self, reading: Reading) -> list[ItemError]:
         """Return everything that is wrong with a reading."""
         found = []
-        named = {fault.key for fault in reading.faults}
-        fault = None if "device" in named else self._device_fault(reading.device)
+        is_named = any(fault.key == "device" for fault in reading.faults)
+        fault = None if is_named else self._device_fault(reading.device)
         if fault:
             found.append(ItemError(fault, index=reading.index, key="device"))
         new_keys: dict[str, Kind] = {}

@@ -211,7 +211,7 @@ def _aggregate(shape: _Shape, branches: list[sql.Composed], condition: str) -> s
 
 
 def _as_it_is(index: int, shape: _Shape) -> sql.Composed:
-    """Return rows of a rollup whose buckets are those of the answer: grouping them took a fifth."""
+    """Return rows of a rollup whose buckets are those of the answer: grouping them took a seventh."""
     return sql.SQL(
         "SELECT {bucket}, {grp}, n::bigint, {value}, {lo}, {hi} FROM ({part}) AS ready"
     ).format(

@@ -27,7 +27,7 @@ MAX_ROWS = 100_000
 class Rows(msgspec.Struct, frozen=True, gc=False):
     """Groups, column by column: bucket begin or 0, stream id or value or 0, count, aggregate, envelope.
 
-    As columns, since an object a row took as long as the query. All are equally long.
+    As columns: no object is made of a row. All are equally long.
     """
 
     bucket_us: list[int] = []
