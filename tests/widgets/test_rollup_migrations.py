@@ -4,7 +4,8 @@ import asyncio
 from importlib import resources
 
 from tests.widgets.rolled import BASE_US, MINUTE_US, Row, Store, assert_exact, write
-from twin.clock import to_datetime
+from twin.clock import DAY_US, to_datetime
+from twin.db.migrate import migrations
 from twin.rollups import HOUR_US
 from widgets.rollup_job import refresh
 from widgets.segments import FIVE_US
@@ -38,3 +39,31 @@ def test_fives_of_the_hour_that_is_not_over(database_url: str) -> None:
         assert gone.rowcount == 2 * (closed_us - hour_us) // FIVE_US
         conn.execute(migration.encode())
         assert assert_exact(conn) > 0
+
+
+def test_rollups_that_are_begun_again(database_url: str) -> None:
+    store = Store(database_url)
+    days = [BASE_US - days * DAY_US for days in (40, 3, 0)]
+    rows: list[Row] = [
+        (1, day_us + minute * MINUTE_US, (float(minute), None, -1.0))
+        for day_us in days
+        for minute in range(-100, 50)
+    ]
+    tables = b"rollup_1m, rollup_5m, rollup_15m, rollup_1h"
+    emptied = b"TRUNCATE %s; UPDATE rollup_mark SET readers_us = 0" % tables
+    again = {one.version: one.text.encode() for one in migrations(store.home)}.get(23, emptied)
+
+    async def roll_up() -> None:
+        async with await store.connect_async() as work:
+            await refresh(work, store.home, BASE_US + HOUR_US)
+
+    with store.connect() as conn:
+        store.make_partitions(conn, [row[1] for row in rows])
+        write(conn, rows)
+        asyncio.run(roll_up())
+        filled = assert_exact(conn)
+        conn.execute(again)
+        assert conn.execute("SELECT readers_us FROM rollup_mark").fetchone() == (0,)
+        assert assert_exact(conn) == 0
+        asyncio.run(roll_up())
+        assert assert_exact(conn) == filled > 0
