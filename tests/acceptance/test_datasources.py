@@ -277,6 +277,16 @@ def test_some_values_are_deleted(server: RunningServer, filled: Datasource, key:
     assert filled.detail()["readings_total"] == 20
 
 
+def test_readings_go_with_their_last_value(server: RunningServer, filled: Datasource) -> None:
+    assert filled.post([{"ts": T0 + 60 + i, "device": "x", "far": i} for i in range(5)]).is_success
+    assert filled.detail()["readings_total"] == 25
+    url = f"/v1/datasources/{filled.id}/readings"
+    for key in ("far", *(f"k{i}" for i in range(16))):
+        assert server.delete(url, key=key).status_code == 204
+        assert len(stored(filled)) == filled.detail()["readings_total"] == 20 * (key != "k15")
+    assert filled.detail()["last_reading_at"] is None
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -175,6 +175,69 @@ def test_emptying_a_slot_keeps_the_readings(
     on_plant(story)
 
 
+@pytest.mark.parametrize("slice_rows", [7, 20_000])
+def test_a_reading_that_loses_its_last_value_goes(
+    on_plant: OnPlant, slice_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "SLICE_ROWS", slice_rows)
+
+    async def story(plant: Plant) -> None:
+        no, other = await plant.datasource(devices=2, pages=2), await plant.datasource()
+        times = every(3600 * SECOND_US, NOW_US - DAY_US, NOW_US)
+        await plant.fill(no, times)
+        await plant.fill(other, times)
+        if plant.home is Home.COMMUNITY:
+            await plant.conn.execute("SELECT compress_chunk(c) FROM show_chunks('readings') AS c")
+        for slot in (3, 16, 0):  # of what is in 0, 3, 16 and 19
+            assert await plant.delete(no, times[4], times[20], slot) == 16 * 2
+            assert await plant.stored(no) == await plant.total(no) == len(times) * 2
+        assert await plant.delete(no, times[4], times[12], 19) == 8 * 2
+        assert await plant.stored(no) == await plant.total(no) == (len(times) - 8) * 2
+        rows = (
+            "SELECT count(*) FROM readings JOIN streams USING (stream_id) WHERE datasource_no = %s"
+        )
+        assert await plant.one(rows, no) == (len(times) - 8) * 4
+        assert await plant.one("SELECT count(DISTINCT (stream_id, hour)) FROM rollup_dirty") == 64
+        assert await plant.delete(no, times[4], times[20], 19) == 8 * 2
+        assert await plant.stored(no) == await plant.total(no) == (len(times) - 16) * 2
+        assert await plant.stored(other) == await plant.total(other) == len(times)
+
+    on_plant(story)
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_a_value_that_is_added_meanwhile_keeps_its_reading(on_plant: OnPlant, page: int) -> None:
+    async def story(plant: Plant) -> None:
+        no = await plant.datasource(pages=3)
+        await plant.fill(no, [NOW_US])
+        await plant.conn.execute("UPDATE readings SET v3 = NULL")
+        await plant.delete(no, 0, NOW_US + 1, 16 * (1 - page))
+        await plant.delete(no, 0, NOW_US + 1, 32)
+        adds = (
+            "INSERT INTO readings (stream_id, ts, v5) SELECT stream_id, %s, nullif(page, 0)"
+            " FROM streams WHERE datasource_no = %s AND page IN (0, 2) ORDER BY 1"
+            " ON CONFLICT (stream_id, ts) DO UPDATE SET v5 = excluded.v5 WHERE excluded.v5 > 0"
+        )
+        async with (
+            await AsyncConnection.connect(plant.url) as writer,
+            await AsyncConnection.connect(plant.url, autocommit=True) as watch,
+        ):
+            await writer.execute(adds, [to_datetime(NOW_US), no])
+            deletion = asyncio.create_task(plant.delete(no, 0, NOW_US + 1, 16 * page))
+            waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+            pid = plant.conn.info.backend_pid
+            while await (await watch.execute(waits, [pid])).fetchone() is None:
+                await asyncio.sleep(0.01)
+            await writer.commit()
+        assert await deletion == 1
+        assert await plant.stored(no) == await plant.total(no) == 1
+        assert await plant.one("SELECT count(v5) FROM readings") == 1
+        assert await plant.delete(no, 0, NOW_US + 1, 37) == 1
+        assert await plant.one("SELECT count(*) FROM readings") == await plant.total(no) == 0
+
+    on_plant(story)
+
+
 def test_a_full_day_can_be_deleted_from_also_in_the_columnstore(on_plant: OnPlant) -> None:
     async def story(plant: Plant) -> None:
         no = await plant.datasource(devices=4)

@@ -122,7 +122,10 @@ async def delete_some_readings(
     device: DeviceName = None,
     key: KeyName = None,
 ) -> None:
-    """Delete readings of [from, to), of one device or of all; with a key, only its values."""
+    """Delete readings of [from, to), of one device or of all.
+
+    With a key only its values go, and the readings that hold no other.
+    """
     principal.require("write")
     schema = await ground.schemas.get_for(principal, datasource_id)
     removal = plan_removal(schema, from_, to, device, key)
