@@ -78,7 +78,29 @@ def completed(document: Document) -> Document:
     for schema in document["components"]["schemas"].values():
         if schema.get("title") in strict:
             schema["additionalProperties"] = False
+    for name in _bodies(document, "post") - _bodies(document, "patch"):
+        _allow_nulls(document["components"]["schemas"][name])
     return document
+
+
+def _bodies(document: Document, method: str) -> set[str]:
+    """Return the names of the schemas that are whole JSON bodies of a method."""
+    found = set()
+    for operations in document["paths"].values():
+        content = operations.get(method, {}).get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        found |= {
+            one.get("$ref", "").rpartition("/")[2] for one in (schema, *schema.get("anyOf", ()))
+        }
+    return found - {""}
+
+
+def _allow_nulls(schema: Document) -> None:
+    """A null is as good as nothing in what creates something: `StrictRequest` takes it out."""
+    null = {"type": "null"}
+    for name, known in schema["properties"].items():
+        if name not in schema.get("required", ()) and null not in known.get("anyOf", ()):
+            schema["properties"][name] = {"anyOf": [known, null]}
 
 
 def _corrected(part: Any) -> Any:

@@ -5,7 +5,8 @@ might be read, and OPTIONS tells every method of a path.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request, Response
@@ -26,7 +27,7 @@ class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is not converted: the framework alone would take 0 for false, "5" for 5."""
 
     async def json(self) -> Any:
-        """Return the body, decoded.
+        """Return the body, decoded; a POST's without the nulls for what has a default.
 
         Raises UnsupportedMedia for another type or an encoding, ValidationException for what only a
         conversion could take.
@@ -35,6 +36,9 @@ class StrictRequest(Request[Any, Any, Any]):
         body = await super().json()
         field = self.route_handler.parsed_data_field
         if field is not None:
+            if self.method == "POST" and isinstance(body, dict):
+                absent = _defaulted(field.annotation)
+                body = {k: v for k, v in body.items() if v is not None or k not in absent}
             _check_strictly(body, field.annotation)
         return body
 
@@ -50,6 +54,26 @@ def _check_media(headers: Mapping[str, str]) -> None:
         raise UnsupportedMedia(
             f"Content-Encoding '{encoding[:40]}' is not supported here: send the body as it is."
         )
+
+
+@cache
+def _defaulted(wanted: Any) -> frozenset[str]:
+    """Return the names of fields that have a default and take no null, which typed clients send."""
+    structs = [
+        one
+        for one in (wanted, *get_args(wanted))
+        if isinstance(one, type) and issubclass(one, msgspec.Struct)
+    ]
+    optional = [f for one in structs for f in msgspec.structs.fields(one) if not f.required]
+    return frozenset(field.encode_name for field in optional if not _takes_null(field.type))
+
+
+def _takes_null(wanted: Any) -> bool:
+    try:
+        msgspec.convert(None, wanted)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _check_strictly(body: Any, wanted: Any) -> None:
