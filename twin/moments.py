@@ -4,6 +4,7 @@ Pure. Days, weeks and months are calendar spans: their length depends on the tim
 """
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -70,7 +71,8 @@ def parse_moment(text: str, zone: ZoneInfo) -> int:
 
     Accepts RFC 3339 text, text without an offset (then in `zone`), a date (its local midnight), or
     a number whose unit is told by its size: below 1e11 s, 1e14 ms, 1e17 µs, else ns. A `+` that a
-    query string turned into a space is mended. Raises ValueError.
+    query string turned into a space is mended. The local begins of 1970 and 2200 lie within the
+    bounds, wherever that is. Raises ValueError.
     """
     text = text.strip()
     moment_us = _number(text) if _NUMBER.fullmatch(text) else _iso(text, zone)
@@ -99,6 +101,8 @@ def before(moment_us: int, span: Span, zone: ZoneInfo) -> int:
 
 def _number(text: str) -> int:
     value = float(text) if "." in text else int(text)
+    if abs(value) > sys.float_info.max:
+        raise ValueError("must lie between 1970 and 2200")
     size = abs(value)
     if size < 1e11:
         return round(value * SECOND_US)
@@ -110,9 +114,10 @@ def _number(text: str) -> int:
 def _iso(text: str, zone: ZoneInfo) -> int:
     try:
         moment = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text) if "T" in text else text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        return to_us(moment)
+        if moment.tzinfo is not None:
+            return to_us(moment)
+        local_us, bound_us = to_us(moment.replace(tzinfo=UTC)), to_us(moment.replace(tzinfo=zone))
+        return min(max(bound_us, MIN_US), MAX_US) if MIN_US <= local_us <= MAX_US else local_us
     except (ValueError, OverflowError):
         raise ValueError(
             "must be a time like '2026-11-20T12:00:00Z', a date or a Unix time"

@@ -33,7 +33,7 @@ def filled(
     if fill == "previous":
         return _carried(shown, None if before is None else before[1])
     if fill == "linear":
-        if before is None:
+        if before is None or not _is_number(before[1]):
             return _interpolated(labels, shown)
         if labels[0] == before[0]:
             return _interpolated(labels, [before[1], *shown[1:]])

@@ -42,11 +42,13 @@ _AT_TWO = (
     ") AS both_places WHERE v IS NOT NULL ORDER BY place"
 )
 # Two closed quarters with values hold two of them at least. With fewer, only dirty hours and what
-# the rollups do not hold yet can have more.
+# the rollups do not hold yet can have more. The quarter in which the window begins is one of them: what
+# it holds may lie before the window, and then the search begins with the window.
 _WHERE_FROM = (
     "WITH quarters AS (SELECT q.bucket FROM unnest(%(streams)s::int[]) AS id CROSS JOIN LATERAL ("
-    "SELECT bucket FROM rollup_15m AS r WHERE stream_id = id AND bucket >= %(from)s"
-    " AND bucket <= %(end)s - interval '15 minutes' AND bucket < %(closed)s AND {n} > 0"
+    "SELECT bucket FROM rollup_15m AS r WHERE stream_id = id"
+    " AND bucket > %(from)s - interval '15 minutes' AND bucket <= %(end)s - interval '15 minutes'"
+    " AND bucket < %(closed)s AND {n} > 0"
     " AND NOT EXISTS (SELECT FROM rollup_dirty AS d WHERE d.stream_id = r.stream_id"
     " AND d.hour = date_trunc('hour', r.bucket))"
     " ORDER BY bucket DESC LIMIT 2) AS q ORDER BY q.bucket DESC LIMIT 2)"

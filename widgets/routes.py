@@ -16,6 +16,7 @@ from twin.auth import SESSION_COOKIE, found_again
 from twin.errors import TwinfeedError
 from twin.etags import matches
 from twin.ground import Ground
+from twin.http_errors import from_any
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
 from twin.principal import Principal
 from widgets.cache import Body
@@ -162,6 +163,11 @@ async def _one_of_several(
         return await widgets.service.body(widget.spec, principal, at)
     except TwinfeedError as exc:
         return error_body(exc)
+    except Exception as exc:
+        error = from_any(exc)
+        if error.status == 503:  # so are the others
+            raise
+        return error_body(error)
 
 
 @get(

@@ -251,4 +251,6 @@ async def _fetch(conn: AsyncConnection, query: Query) -> list[tuple[Any, ...]]:
         cursor = await conn.execute(query.statement, query.params, binary=True)
         return await cursor.fetchall()
     except psycopg.errors.NumericValueOutOfRange:
-        raise Invalid("The sum of these values is larger than a double can hold.") from None
+        raise Invalid(
+            "The sum of these values is larger than a double can hold, or their mean smaller."
+        ) from None

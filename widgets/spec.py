@@ -102,6 +102,7 @@ OVERRIDES = (
 )
 """What a reader of a saved widget may choose otherwise for one answer."""
 _WINDOW_FIELDS = ("range", "from", "to")
+_TEXTS = ("title", "unit", "device", "primary_key", "secondary_key")
 
 
 def saved_spec(fields: Mapping[str, Any], max_points: int) -> WidgetSpec:
@@ -215,6 +216,10 @@ def _problems(spec: WidgetSpec, max_points: int) -> list[tuple[str, str]]:
         found.append(("stale_seconds", f"must be between 1 and {MAX_STALE_S}"))
     too_long = [f for f in ("title", "unit") if len(getattr(spec, f) or "") > MAX_TEXT]
     found += [(field, f"must not be longer than {MAX_TEXT} characters") for field in too_long]
+    texts = [(f, str(getattr(spec, f) or "")) for f in _TEXTS]
+    found += [(field, "must not hold a NUL character") for field, text in texts if "\0" in text]
+    if any("\0" in key for key in spec.keys):
+        found.append(("key", "must not hold a NUL character"))
     return found + _downsample_problems(spec) + _key_problems(spec) + _time_problems(spec)
 
 

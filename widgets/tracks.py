@@ -111,10 +111,10 @@ async def picked(
     question = question_of(spec, subject, window, "device_time" if each_device else "time")
     found = await reader.samples(question, spec.downsample, points)
     if not each_device:
-        return [Track(subject.key.key, None, _values(subject, found.get(0)))]
+        return [Track(subject.key.key, None, _values(found.get(0)))]
     return _by_name(
         [
-            Track(subject.key.key, subject.device_of(stream), _values(subject, found.get(stream)))
+            Track(subject.key.key, subject.device_of(stream), _values(found.get(stream)))
             for stream in question.streams
         ]
     )
@@ -133,11 +133,11 @@ async def _before(
     return await carried(subject, streams, window, reader)
 
 
-def _values(subject: Subject, samples: Samples | None) -> dict[int, Value]:
+def _values(samples: Samples | None) -> dict[int, Value]:
+    """Return the readings themselves, whatever is asked of pooled ones: they are numbers."""
     if samples is None:
         return {}
-    pairs = zip(samples.ts_us.tolist(), samples.values.tolist(), strict=True)
-    return {ts_us: subject.present(value) for ts_us, value in pairs}
+    return dict(zip(samples.ts_us.tolist(), samples.values.tolist(), strict=True))
 
 
 def _by_name(tracks: list[Track]) -> list[Track]:

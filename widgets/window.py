@@ -61,7 +61,7 @@ def resolve(
     if spec.range in NAMED_RANGES:
         from_us, to_us = _named(spec.range, zone, now_us)
     else:
-        to_us = None if spec.to is None else parse_moment(str(spec.to), zone)
+        to_us = None if spec.to is None else _moment("to", spec.to, zone)
         from_us = _from(spec, zone, now_us if to_us is None else to_us)
     if from_us >= (to_us if to_us is not None else now_us + 1):
         field = "from" if spec.from_ is not None else "to"
@@ -94,8 +94,15 @@ def _named(name: str, zone: ZoneInfo, now_us: int) -> tuple[int, int | None]:
 
 def _from(spec: WidgetSpec, zone: ZoneInfo, until_us: int) -> int:
     if spec.from_ is not None:
-        return parse_moment(str(spec.from_), zone)
+        return _moment("from", spec.from_, zone)
     return before(until_us, parse_span(spec.range or DEFAULT_RANGE), zone)
+
+
+def _moment(field: str, value: str | float, zone: ZoneInfo) -> int:
+    try:
+        return parse_moment(str(value), zone)
+    except ValueError as exc:  # in a zone other than the one that the spec was judged in
+        raise _invalid(field, f"{field} {exc}") from None
 
 
 def _bucket(
