@@ -13,6 +13,7 @@ from litestar import Response
 
 from twin import metrics
 from twin.errors import Invalid, ItemError
+from twin.streamed import until_gone
 from twin.tasks import end
 from widgets.cache import Body
 from widgets.events import HEARTBEAT, OPENING, cursor_of, event, farewell
@@ -53,7 +54,7 @@ class EventStream(Response[bytes]):
         return self._respond
 
     async def _respond(self, _scope: Any, receive: Any, send: Any) -> None:
-        tasks = [asyncio.ensure_future(t) for t in (self._send(send), _until_gone(receive))]
+        tasks = [asyncio.ensure_future(t) for t in (self._send(send), until_gone(receive))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -89,11 +90,6 @@ class EventStream(Response[bytes]):
 
 async def _send_part(send: Any, part: bytes) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": True})
-
-
-async def _until_gone(receive: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _invalid(problem: str) -> Invalid:

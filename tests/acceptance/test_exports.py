@@ -2,10 +2,12 @@
 
 import csv
 import io
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -184,6 +186,22 @@ def test_a_client_that_goes_away_ends_the_query(large: Datasource) -> None:
         next(body)
         assert exports_running(large.server) == 1
     wait_until(lambda: exports_running(large.server) == 0)
+
+
+@pytest.mark.parametrize("held_s", [0, 0.02, 0.1, 0.3])
+def test_clients_that_leave_one_after_the_other_keep_no_place(
+    large: Datasource, held_s: float
+) -> None:
+    server = large.server
+    asked = f"GET /v1/datasources/{large.id}/export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer"
+    told = len(server.log.read_text())
+    for _ in range(4):
+        with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as leaving:
+            leaving.sendall(f"{asked} {server.admin_key}\r\n\r\n".encode())
+            leaving.recv(100_000)
+            time.sleep(held_s)
+        wait_until(lambda: export(large, "csv", to="2020-01-01").status_code == 200)
+    assert "Traceback" not in server.log.read_text()[told:]
 
 
 def test_a_client_that_does_not_read_holds_the_export_back(large: Datasource) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,10 +11,10 @@ import pyarrow as pa
 from litestar import Request, Response, get
 from litestar.di import Provide
 from litestar.params import Parameter
-from litestar.response import Stream
 
 from twin.ground import Ground
 from twin.principal import Principal
+from twin.streamed import Streamed
 from widgets.readings.cursor import Place, read, write
 from widgets.readings.exports import Exports
 from widgets.readings.forms import ARROW, CSV, JSON, accepted, file_form, records, whole
@@ -100,7 +99,7 @@ async def export_readings(
     to: To = None,
     keys: Keys = None,
     device: DeviceName = None,
-) -> Stream:
+) -> Streamed:
     """Read raw readings of [from, to) as a file: csv, parquet or arrow (an IPC stream)."""
     principal.require("read")
     form = file_form(format_)
@@ -115,7 +114,7 @@ async def export_readings(
         "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "no-store",
     }
-    return Stream(_after(first, body), headers=headers)
+    return Streamed(first, body, headers=headers)
 
 
 async def _page(
@@ -154,13 +153,6 @@ def _answer(
 
 def _joined(selection: Selection, tables: list[Any]) -> Any:
     return pa.concat_tables(tables) if tables else arrow_schema(selection).empty_table()
-
-
-async def _after(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(rest):
-        yield first
-        async for chunk in rest:
-            yield chunk
 
 
 def routes() -> list[Any]:
