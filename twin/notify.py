@@ -1,7 +1,8 @@
 """LISTEN and NOTIFY: how workers and hosts tell each other that something changed.
 
 One listening connection per worker. While it is lost, `connected` is false and every cache that
-relies on it is empty and off (callbacks of `on_lost`); once it is back, caches may fill again.
+relies on it is empty and off (callbacks of `on_lost`); once it is back, caches may fill again. What
+cannot be understood is logged and ends nothing: every cache is emptied then too.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from collections.abc import Callable
 
 import psycopg
 import structlog
+from psycopg import sql
 
 from twin.db.pool import AsyncConnection, AsyncPool
 from twin.tasks import end
 
-CHANNEL = "twinfeed"
 DATA_TOPIC = "data"
 """Payload: host and the datasource numbers whose data moved."""
 RETRY_S = 0.5
@@ -73,12 +74,12 @@ class Notifier:
         while True:
             try:
                 async with await AsyncConnection.connect(self._conninfo, autocommit=True) as conn:
-                    await conn.execute(f"LISTEN {CHANNEL}".encode())
+                    await conn.execute(await _listen(conn))
                     self.connected = True
                     ready.set()
                     await self._receive(conn)
-            except (psycopg.Error, OSError) as exc:
-                if self.connected:
+            except Exception as exc:
+                if self.connected or not isinstance(exc, psycopg.Error | OSError):
                     log.warning("listener lost", reason=type(exc).__name__)
             self._drop()
             await asyncio.sleep(RETRY_S)
@@ -86,13 +87,22 @@ class Notifier:
     async def _receive(self, conn: AsyncConnection) -> None:
         while True:
             async for note in conn.notifies(timeout=KEEPALIVE_S):
-                topic, _, payload = note.payload.partition(" ")
-                for callback in self._callbacks[topic]:
-                    callback(payload)
+                self._told(*note.payload.partition(" ")[::2])
             await conn.execute("SELECT 1")
+
+    def _told(self, topic: str, payload: str) -> None:
+        for callback in self._callbacks.get(topic, ()):
+            try:
+                callback(payload)
+            except Exception as exc:
+                log.warning("notification not understood", topic=topic, reason=repr(exc))
+                self._forget()
 
     def _drop(self) -> None:
         self.connected = False
+        self._forget()
+
+    def _forget(self) -> None:
         for callback in self._lost:
             callback()
 
@@ -101,7 +111,14 @@ async def send_on(conn: AsyncConnection, topic: str, payload: str = "") -> None:
     """Notify on a connection: delivered when its transaction commits."""
     if len(payload) > MAX_PAYLOAD:
         raise ValueError("notification too long")
-    await conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{topic} {payload}"])
+    await conn.execute("SELECT tell(%s)", [f"{topic} {payload}"])
+
+
+async def _listen(conn: AsyncConnection) -> sql.Composed:
+    row = await (await conn.execute("SELECT channel FROM home")).fetchone()
+    if row is None:
+        raise LookupError("home is empty")
+    return sql.SQL("LISTEN {}").format(sql.Identifier(row[0]))
 
 
 def encode_numbers(origin: str, numbers: list[int]) -> list[str]:

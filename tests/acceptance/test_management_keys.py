@@ -126,7 +126,7 @@ def test_expiry(server: RunningServer, admin: Ask) -> None:
         conn.execute(
             "UPDATE management_keys SET expires_at = now() WHERE key_id = %s", [key["key_id"]]
         )
-        conn.execute("SELECT pg_notify('twinfeed', 'keys ')")
+        conn.execute("SELECT tell('keys ')")
     soon(server, key["api_key"], 401)
     assert admin("PATCH", url, {"expires_in_days": 1}).status_code == 200
     soon(server, key["api_key"], 200)

@@ -74,7 +74,7 @@ def test_who_may_not_read_is_refused_what_another_was_answered(own_server: Runni
             ("expires_at = now()", 401),
         ):
             conn.execute(f"UPDATE management_keys SET {change} WHERE key_id = 'key_poll'".encode())
-            conn.execute("SELECT pg_notify('twinfeed', 'keys ')")
+            conn.execute("SELECT tell('keys ')")
             eventually(lambda expected=expected: status() == expected)
         assert own_server.client.get(path).status_code == 401
         assert poll(own_server, path).status_code == 200
@@ -92,5 +92,5 @@ def test_a_widget_changed_by_another_host_is_not_answered_from_memory(
     assert own_server.database_url is not None
     with psycopg.connect(conninfo(own_server.database_url), autocommit=True) as conn:
         conn.execute('UPDATE widgets SET spec = spec || \'{"title": "Y"}\'')
-        conn.execute("SELECT pg_notify('twinfeed', %s)", [f"widgets {id_}"])
+        conn.execute("SELECT tell(%s)", [f"widgets {id_}"])
     eventually(lambda: poll(own_server, path).json()["title"] == "Y")

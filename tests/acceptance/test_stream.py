@@ -231,7 +231,7 @@ def test_a_stream_ends_with_its_key(server: RunningServer) -> None:
             first_of(kept, 1)
             first_of(events, 1)
             conn.execute("DELETE FROM management_keys WHERE key_id = 'key_viewer'")
-            conn.execute("SELECT pg_notify('twinfeed', 'keys ')")
+            conn.execute("SELECT tell('keys ')")
             assert events.next() is None
             assert "key" in events.comments[-1]
         source.post({"x": 2})

@@ -54,7 +54,7 @@ def measure(home: Home, options: Options) -> Table:
         plain.append(_send(home, free, options.seconds))
         counted.append(_send(home, limited, options.seconds))
     home.run(CROWD, ORGANISATIONS, KEYS // ORGANISATIONS)
-    home.run("SELECT pg_notify('twinfeed', 'keys ')")  # nothing is known from before
+    home.run("SELECT tell('keys ')")  # nothing is known from before
     _send(home, free, WARM_S)
     crowded = [_send(home, free, options.seconds) for _ in range(options.rounds)]
     base = [_per_second(each) for each in plain]

@@ -168,15 +168,23 @@ def test_a_login_reads_its_organisation_and_nothing_else(
                 "SELECT * FROM twin_sql.secret",
                 "SELECT * FROM twinfeed.readings",
                 "SELECT * FROM twinfeed.management_secrets",
+                "SELECT channel FROM twinfeed.home",
+                "SELECT twinfeed.tell('keys ')",
                 "CREATE VIEW twin_sql.mine AS SELECT 1",
                 f"SELECT * FROM {chunk(database_url)}",
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     conn.execute(refused.encode())
             seen = peeked(conn)
+            assert conn.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("1min",)
+            if conn.info.server_version >= 170000:
+                assert conn.execute("SHOW transaction_timeout").fetchone() == ("1min",)
         assert 1.0 in seen
         assert 42.0 not in seen
 
+        for taken in ("public", "none", "pg_mine"):
+            with pytest.raises(StartupError, match="PostgreSQL's own"):
+                create_user(database_url, taken, lab.principal.tenant_id, "live")
         again = create_user(database_url, name, lab.principal.tenant_id, "live")
         assert again.password != user.password
 

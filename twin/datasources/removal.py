@@ -1,5 +1,6 @@
 """Deleting some of a datasource's readings: a stretch of time, a device, a key."""
 
+from collections.abc import Iterable
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,9 @@ from twin.moments import MAX_US, MIN_US, parse_moment
 from twin.notify import DATA_TOPIC, encode_numbers
 from twin.schema import DatasourceSchema
 
+BOUNDS = ("from", "to", "device", "key")
+"""What a request may name."""
+
 
 class Removal(msgspec.Struct, frozen=True):
     """What to delete: [from_us, to_us), of one device or all, whole readings or one slot's values."""
@@ -22,6 +26,17 @@ class Removal(msgspec.Struct, frozen=True):
     to_us: int
     pages: dict[int, list[int]]
     slot: int | None
+
+
+def check_bounds(pairs: Iterable[tuple[str, str]]) -> None:
+    """Raise Invalid for a parameter that bounds nothing here, and for one that is given twice."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name not in BOUNDS:
+            _refuse(name, f"is not known here; what is: {', '.join(BOUNDS)}")
+        if name in seen:
+            _refuse(name, "is given twice")
+        seen.add(name)
 
 
 def plan_removal(

@@ -23,7 +23,7 @@ from twin.datasources.model import (
     Rotation,
     SeenDataKey,
 )
-from twin.datasources.removal import plan_removal, remove_readings
+from twin.datasources.removal import check_bounds, plan_removal, remove_readings
 from twin.datasources.store import DatasourceStore
 from twin.ground import Ground
 from twin.paging import DEFAULT_LIMIT, Limit, Offset, Page
@@ -115,6 +115,7 @@ async def list_devices(
 @delete("/v1/datasources/{datasource_id:uuid}/readings", tags=["datasources"])
 async def delete_some_readings(
     datasource_id: UUID,
+    request: Request[Any, Any, Any],
     ground: Ground,
     principal: Principal,
     from_: From = None,
@@ -124,9 +125,11 @@ async def delete_some_readings(
 ) -> None:
     """Delete readings of [from, to), of one device or of all.
 
-    With a key only its values go, and the readings that hold no other.
+    With a key only its values go, and the readings that hold no other. A parameter that is not known
+    or given twice is refused: what it was meant to spare would be gone.
     """
     principal.require("write")
+    check_bounds(request.query_params.multi_items())
     schema = await ground.schemas.get_for(principal, datasource_id)
     removal = plan_removal(schema, from_, to, device, key)
     await DatasourceStore(ground).note_removal(

@@ -28,7 +28,6 @@ from twin.keys.bootstrap import (
 from twin.keys.directory import TOPIC
 from twin.keys.model import DEFAULT_RATE_LIMIT
 from twin.keys.secrets import digest, new_id, new_management_secret
-from twin.notify import CHANNEL
 from twin.options import database_options
 from twin.settings import Settings
 
@@ -225,4 +224,4 @@ def _owner_of(conn: Connection, key_id: str) -> tuple[int, str]:
 
 
 def _tell(conn: Connection) -> None:
-    conn.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{TOPIC} "])
+    conn.execute("SELECT tell(%s)", [f"{TOPIC} "])

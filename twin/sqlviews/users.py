@@ -17,7 +17,7 @@ from twin.errors import StartupError
 from twin.sqlviews.definition import SCHEMA, grant_view
 from twin.sqlviews.names import MAX_BYTES, role_name
 
-STATEMENT_TIMEOUT = "60s"
+TIMEOUT = "60s"
 MAX_CONNECTIONS = 20
 """What a login may take of the server: programs that read must not crowd out those that write."""
 
@@ -51,6 +51,10 @@ def create_user(url: str, name: str, tenant_id: str | None, environment: str) ->
         try:
             with conn.transaction():
                 password = _login(conn, group, name)
+        except psycopg.errors.ReservedName:
+            raise StartupError(
+                f"'{name}' is one of PostgreSQL's own names: take another."
+            ) from None
         except psycopg.errors.InsufficientPrivilege:
             if not _is_member(conn, name, group):
                 raise StartupError(_help(group, name)) from None
@@ -71,11 +75,14 @@ def _login(conn: Connection, group: str, name: str) -> str:
         raise StartupError(f"The role '{name}' exists and is not a login of this organisation.")
     settings = {
         "default_transaction_read_only": "on",
-        "statement_timeout": STATEMENT_TIMEOUT,
+        "statement_timeout": TIMEOUT,
+        "idle_in_transaction_session_timeout": TIMEOUT,
         "search_path": SCHEMA,
         "timezone": "UTC",
         "jit": "off",
     }
+    if conn.info.server_version >= 170000:
+        settings["transaction_timeout"] = TIMEOUT
     for setting, value in settings.items():
         statement = sql.SQL("ALTER ROLE {name} SET {setting} = {value}")
         conn.execute(
