@@ -12,11 +12,18 @@ _OUT_OF_RANGE = "out of range"
 _MAX_INT_DIGITS = 400
 """An integer of more digits is beyond the doubles for certain, and slow to make."""
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _decoder = msgspec.json.Decoder()
 
 
 def decode(body: bytes) -> Any:
-    """Return any JSON value. Raises Unreadable, naming the byte at which it breaks."""
+    """Return any JSON value. Raises Unreadable, naming the byte at which it breaks.
+
+    A byte order mark before it is passed over (RFC 8259, section 8.1): senders on Windows write one.
+    """
+    if body.startswith(_BYTE_ORDER_MARK):
+        body = body[len(_BYTE_ORDER_MARK) :]
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError as exc:

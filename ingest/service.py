@@ -138,8 +138,12 @@ class IngestService:
             return self._count(
                 block.readings, 0, answer.render(block.readings, 0, [], dry_run=options.dry_run)
             )
-        columns = json_columns.parse(body, context, most)
-        readings = columns if columns is not None else json_shapes.parse(body, context, most)
+        try:
+            columns = json_columns.parse(body, context, most)
+            readings = columns if columns is not None else json_shapes.parse(body, context, most)
+        except TwinfeedError as exc:  # of the whole body
+            exc.extra = {"accepted": 0, "rejected": 0, **exc.extra}
+            raise
         return await self.ingest_readings(schema, readings, options)
 
     def take_quick(self, grant: IngestGrant, body: bytes, options: Options, done: Waiter) -> int:

@@ -30,9 +30,10 @@ _ERRORS = (
 class ArrowStreamParser:
     """Reads one stream."""
 
-    def __init__(self, request: Request) -> None:
-        """Begin a body."""
+    def __init__(self, request: Request, name: str = "Arrow stream") -> None:
+        """Begin a body; `name` is what its sender calls it."""
         self._request = request
+        self._name = name
         self._rest = bytearray()
         self._whole = _Messages()
         self._reader: Any = None
@@ -79,7 +80,7 @@ class ArrowStreamParser:
         if self._rest and not self._has_ended:
             raise Unreadable(f"The Arrow stream ends within a message, after {self._rows} rows.")
         if not self._rows:
-            raise Unreadable("The Arrow stream holds no readings.")
+            raise Unreadable(f"The {self._name} holds no readings.")
         yield from ()
 
     def taken(self) -> list[Taken]:

@@ -31,9 +31,11 @@ _CERTAIN = {
     COMMA: (
         rf"^[+-]?(?:\d{{1,3}}(?:[.{_SPACES}]\d{{3}})+,\d*"
         rf"|\d*,(?:\d{{1,2}}|\d{{4,}})|0,\d+|\d{{4,}},\d+){_TAIL}"
+        r"|^[+-]?\d{1,3}\.\d{3}\.\d{3}$"
     ),
 }
-"""Texts that can only mean a number with this decimal mark; 1.234 may be either."""
+"""Texts that can only mean a number with this decimal mark; 1.234 may be either, 1.234.567 not. Four
+groups are not taken for proof: an address on a network may look like that."""
 _EITHER_COMMA = r"^[+-]?\d{1,3},\d{3}$"
 _NOT_FINITE = r"(?i)^[+-]?(?:nan|inf|infinity)$"
 _BOOLEAN = r"(?i)^(?:true|false|wahr|falsch)$"

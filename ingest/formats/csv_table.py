@@ -48,7 +48,7 @@ class CsvParser:
         if len(self._rest) > CHUNK_BYTES + MAX_RECORD_BYTES:
             raise TooLarge(
                 f"A record of the CSV body is longer than the {MAX_RECORD_BYTES} bytes allowed, "
-                f"or a quote is never closed, after data row {self._rows - 1}."
+                f"or a quote is never closed, after {self._rows} data rows."
             )
 
     def flush(self) -> Iterator[Part]:
@@ -63,7 +63,7 @@ class CsvParser:
         yield from self._complete()
         if self._rest.strip() or is_open(bytes(self._rest), self._delimiter):
             raise Unreadable(
-                f"The CSV body ends within a quoted cell, after data row {self._rows - 1}."
+                f"The CSV body ends within a quoted cell, after {self._rows} data rows."
             )
         if self._table is None:
             raise Unreadable("The CSV body is empty: send a header and a reading a record.")

@@ -28,7 +28,7 @@ class ParquetParser:
         """Begin a body."""
         self._request = request
         self._data = bytearray()
-        self._stream = ArrowStreamParser(request)
+        self._stream = ArrowStreamParser(request, "Parquet file")
 
     def feed(self, data: bytes) -> Iterator[Part]:
         """Yield nothing yet."""

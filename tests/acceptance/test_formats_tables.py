@@ -92,6 +92,27 @@ def test_a_german_export_goes_in_as_it_is(server: RunningServer) -> None:
         assert stored(datasource) == expected
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("1.234.567", "2.345.678"), (1234567, 2345678)),
+        (("999", "1.234.567"), (999, 1234567)),
+        (("1.234", "1.234.567"), (1234, 1234567)),
+        (("1.234", "1.235"), (1.234, 1.235)),
+        (("1.234", "10.0.0.7"), (1.234, None)),
+        (("10.100.200.254", "10.100.200.255"), ("10.100.200.254", "10.100.200.255")),
+    ],
+)
+def test_two_points_part_thousands(
+    server: RunningServer, cells: tuple[str, str], expected: tuple[object, object]
+) -> None:
+    datasource = server.datasource()
+    lines = [f"{T0 + second};{cell}" for second, cell in enumerate(cells)]
+    assert datasource.post("\n".join(["time;v", *lines]), Content_Type=CSV).is_success
+    found = [values["v"] for _, values in sorted(stored(datasource).items())]
+    assert found == [value for value in expected if value is not None]
+
+
 def test_parameters_say_what_names_do_not(server: RunningServer) -> None:
     datasource = server.datasource()
     body = "when|who|a\n2024-06-01 12:00|x|1,5\n"

@@ -358,3 +358,32 @@ def test_a_reading_that_names_no_key_is_rejected_on_either_path(server: RunningS
         assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 1)
     assert datasource.post({"ts": T0 + 2, "a": None}).json()["accepted"] == 1
     assert stored(datasource) == {("", T0_US): {"a": 1}, ("", T0_US + 2 * SECOND): {}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"ts": [1735689600, 1735689601], "values": {"a": [1]}}',
+        b'{"ts": [1735689636], "values": {"a": 5}}',
+        b'{"device": "x", "output": {"machines": ["A"], "units": [1, 2]}}',
+        b"null",
+        b"5",
+        b'{"a": 1',
+        b"",
+    ],
+)
+def test_a_body_that_fails_whole_says_that_nothing_was_taken(
+    server: RunningServer, body: bytes
+) -> None:
+    datasource = server.datasource()
+    answer = datasource.post(body)
+    assert answer.status_code in (400, 422)
+    assert (answer.json()["accepted"], answer.json()["rejected"] <= 1) == (0, True)
+    assert learned(datasource)[2] == 0
+
+
+def test_a_byte_order_mark_is_passed_over(server: RunningServer) -> None:
+    datasource = server.datasource()
+    for text in ('{"ts": 1735689600, "a": 1}', '[{"ts": 1735689601, "a": 2}]'):
+        assert datasource.post(text.encode("utf-8-sig")).json()["accepted"] == 1
+    assert len(stored(datasource)) == 2
