@@ -11,6 +11,7 @@ import httpx
 import openpyxl
 import pytest
 from support.server import Datasource, RunningServer, launch, start_server
+from support.stored import stored
 
 pytestmark = pytest.mark.one_home
 
@@ -179,6 +180,24 @@ def test_a_workbook_is_sent_as_it_is(server: RunningServer, tmp_path: Path) -> N
     assert latest(datasource, "flow", "b") == 3
 
 
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_what_was_exported_goes_in_again(server: RunningServer, tmp_path: Path, form: str) -> None:
+    source, target = server.datasource(), server.datasource()
+    sent = [
+        {"ts": 1_767_225_600 + i, "device": "pump", "flow": i / 3, "on": True} for i in range(9)
+    ]
+    assert source.post([*sent, {"ts": 1_767_225_600, "note": " a\n"}]).is_success
+    path = tmp_path / f"whole.{form}"
+    found = server.get(f"/v1/datasources/{source.id}/export", format=form)
+    path.write_bytes(found.content)
+    done = run_import(path, target.url, target.key)
+    assert done.returncode == 0, done.stderr
+    assert "10 rows, 10 accepted" in done.stdout
+    assert stored(target) == stored(source)
+    refused = run_import(path, target.url, target.key, "--sheet", "x")
+    assert "Only a workbook" in refused.stderr
+
+
 def test_how_far_a_file_is_can_be_seen(server: RunningServer, tmp_path: Path) -> None:
     csv, xlsx = tmp_path / "a.csv", tmp_path / "a.xlsx"
     csv.write_text("ts,flow\n2026-01-01T00:00:00Z,1\n")
@@ -204,8 +223,8 @@ def test_what_does_not_go_together_is_said(server: RunningServer, tmp_path: Path
     write_workbook(xlsx, [])
     datasource = server.datasource()
     for path, more, told in (
-        (csv, ["--sheet", "x"], "no sheets"),
-        (xlsx, ["--delimiter", ";"], "no delimiter"),
+        (csv, ["--sheet", "x"], "has sheets"),
+        (xlsx, ["--delimiter", ";"], "has a delimiter"),
         (xlsx, ["--sheet", "x"], "422"),
     ):
         done = run_import(path, datasource.url, datasource.key, *more)

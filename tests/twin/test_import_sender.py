@@ -161,9 +161,12 @@ def test_too_large_is_sent_in_halves_with_the_right_lines(server: Server) -> Non
     assert [fault.line for fault in outcome.faults] == [40]
 
 
+@pytest.mark.parametrize("counted", [{}, {"accepted": 0, "rejected": 0}])
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 413, 415, 422])
-def test_a_refusal_ends_the_import_at_once(server: Server, status: int) -> None:
-    server.answers = [(status, {}, {"message": "No."})]
+def test_a_refusal_ends_the_import_at_once(
+    server: Server, status: int, counted: dict[str, int]
+) -> None:
+    server.answers = [(status, {}, {"message": "No.", **counted})]
     waits = Waits(server.url)
     with waits.sender as sender, pytest.raises(ImportFailed, match=f"{status}: No."):
         sender.send(batch_of([1]))

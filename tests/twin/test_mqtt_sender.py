@@ -66,11 +66,14 @@ def test_faults_go_to_their_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdict.reasons == {9: ["n: is bad", "is worse"]}
 
 
+@pytest.mark.parametrize("counted", [{}, {"accepted": 0, "rejected": 0}])
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_refused_request_is_halved(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_request_is_halved(
+    status: int, counted: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def answer(body: Any) -> httpx.Response:
         if {"n": 2} in body:
-            return httpx.Response(status, json={"error": "E", "message": "no 2"})
+            return httpx.Response(status, json={"error": "E", "message": "no 2", **counted})
         return ok(len(body))
 
     verdict, bodies, pauses = sent(rows(4), answer, monkeypatch)

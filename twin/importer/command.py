@@ -1,4 +1,4 @@
-"""The command: a workbook as it is; CSV in batches after a first pass; progress, summary, exit code."""
+"""The command: progress, summary, exit code. CSV goes in batches after a first pass, the rest whole."""
 
 import time
 from functools import partial
@@ -21,7 +21,7 @@ from twin.importer.kinds import Kind
 from twin.importer.layout import Layout, find_layout
 from twin.importer.sender import Outcome, Sender
 from twin.importer.table import Table
-from twin.importer.workbook import is_workbook, send_workbook
+from twin.importer.whole import WORKBOOK, media_type, send_whole
 
 SHOWN_FAULTS = 10
 
@@ -55,7 +55,7 @@ def import_file(
     sheet: str | None = None,
     batch: int = 5000,
 ) -> int:
-    """Send a CSV file's or a workbook's rows and print a summary; return 1 when a row was not stored.
+    """Send a CSV, xlsx, Parquet or Arrow file and print a summary; return 1 when a row was not stored.
 
     A time without offset is sent as it is: the server takes the datasource's time zone.
     """
@@ -64,17 +64,18 @@ def import_file(
     console = Console(stderr=True)
     try:
         with Sender(url, key, notice=partial(_tell, console)) as sender:
-            if is_workbook(file):
+            media = media_type(file)
+            if sheet is not None and media != WORKBOOK:
+                raise ImportFailed("Only a workbook has sheets.")
+            if media is not None:
                 if delimiter is not None:
-                    raise ImportFailed("A workbook has no delimiter.")
+                    raise ImportFailed("Only a CSV file has a delimiter.")
                 totals.place = "data row"
                 given = {"time_column": time_column, "device_column": device_column, "sheet": sheet}
                 options = {name: value for name, value in given.items() if value is not None}
-                outcome = send_workbook(file, sender, options, console)
+                outcome = send_whole(file, media, sender, options, console)
                 totals.add(outcome.accepted + outcome.rejected, outcome)
             else:
-                if sheet is not None:
-                    raise ImportFailed("A CSV file has no sheets.")
                 table = Table(file, delimiter)
                 layout = find_layout(table.header, time_column, device_column)
                 _send_rows(table, layout, sender, totals, batch, console)

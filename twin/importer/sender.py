@@ -102,10 +102,8 @@ class Sender:
             self._send_rows(batch, start, middle, outcome)
             self._send_rows(batch, middle, stop, outcome)
             return
-        answer = _read(response)
-        if answer.accepted is None or response.status_code not in (200, 422):
-            raise ImportFailed(_refusal(response.status_code, answer.message))
-        outcome.accepted += answer.accepted
+        answer = _judged(response)
+        outcome.accepted += answer.accepted or 0
         outcome.rejected += answer.rejected
         outcome.faults += [_fault(error, batch.lines, start) for error in answer.errors]
 
@@ -122,15 +120,11 @@ class Sender:
             return self._client.post(url, content=make(), headers=headers, timeout=FILE_TIMEOUT_S)
 
         response = self._insist(post)
-        answer = _read(response)
-        is_judged = response.status_code == 200 or (
-            response.status_code == 422 and answer.rejected > 0  # else it was refused as a whole
-        )
-        if answer.accepted is None or not is_judged:
-            raise ImportFailed(_refusal(response.status_code, answer.message))
-        places = range(1, max(answer.accepted + answer.rejected, 1) + 1)
+        answer = _judged(response)
+        accepted = answer.accepted or 0
+        places = range(1, max(accepted + answer.rejected, 1) + 1)
         faults = [_fault(error, places, 0) for error in answer.errors]
-        return Outcome(answer.accepted, answer.rejected, faults)
+        return Outcome(accepted, answer.rejected, faults)
 
     def _post(self, body: bytes) -> httpx.Response:
         packed = zlib.compress(body, level=_FAST, wbits=_GZIP_WBITS)
@@ -157,6 +151,17 @@ class Sender:
             pause_s = wait_s(attempt, retry_after)
             self._notice(f"{problem} Trying again in {pause_s:g} s.")
             self._sleep(pause_s)
+
+
+def _judged(response: httpx.Response) -> _Answer:
+    """Return what the server says of the readings. Raises ImportFailed when it refused the body."""
+    answer = _read(response)
+    is_judged = response.status_code == 200 or (
+        response.status_code == 422 and answer.rejected > 0  # else it was refused as a whole
+    )
+    if answer.accepted is None or not is_judged:
+        raise ImportFailed(_refusal(response.status_code, answer.message))
+    return answer
 
 
 def _read(response: httpx.Response) -> _Answer:

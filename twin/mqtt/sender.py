@@ -87,14 +87,15 @@ class Sender:
         is_document = entries[0].is_document
         body: Any = entries[0].content if is_document else [entry.content for entry in entries]
         status, answer = await self._post(msgspec.json.encode(body))
-        is_judged = answer.accepted is not None and answer.rejected <= len(answer.errors)
+        counted = (answer.accepted or 0) + answer.rejected  # 0: it was refused as a whole
+        is_judged = counted > 0 and answer.rejected <= len(answer.errors)
         if not is_judged and len(entries) > 1:
             # Too large, or more faults than an answer lists: half of it says more.
             middle = len(entries) // 2
             await self._send(entries[:middle], verdict)
             await self._send(entries[middle:], verdict)
             return
-        if answer.accepted is None:
+        if answer.accepted is None or not counted:
             reason = answer.message or f"the server answered {status}"
             verdict.rejected += 1
             verdict.blame(entries[0].message, _told(reason, answer.errors))

@@ -1,4 +1,4 @@
-"""An xlsx workbook, sent as it is: the ingestion URL reads workbooks, dates and all."""
+"""A workbook, Parquet or Arrow file, sent as it is: the ingestion URL reads them, dates and all."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,20 +8,25 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from twin.importer.sender import Outcome, Sender
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_BEGINNING = b"PK\x03\x04"
-"""Of a zip archive, which a workbook is."""
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_BEGINNINGS = {
+    b"PK\x03\x04": WORKBOOK,  # of a zip archive, which a workbook is
+    b"PAR1": "application/vnd.apache.parquet",
+    b"\xff\xff\xff\xff": "application/vnd.apache.arrow.stream",
+}
 _PIECE_BYTES = 64 * 2**10
 
 
-def is_workbook(path: Path) -> bool:
-    """Return whether a file is a workbook rather than text."""
+def media_type(path: Path) -> str | None:
+    """Return what a file is that is sent as it is; None for text."""
     with path.open("rb") as file:
-        return file.read(len(_BEGINNING)) == _BEGINNING
+        return _BEGINNINGS.get(file.read(4))
 
 
-def send_workbook(path: Path, sender: Sender, options: dict[str, str], console: Console) -> Outcome:
-    """Send a workbook, showing how far it is; `options` are those of the URL. Raises ImportFailed."""
+def send_whole(
+    path: Path, media: str, sender: Sender, options: dict[str, str], console: Console
+) -> Outcome:
+    """Send a file, showing how far it is; `options` are those of the URL. Raises ImportFailed."""
     size = path.stat().st_size
     with Progress(
         TextColumn("{task.description}"),
@@ -42,5 +47,5 @@ def send_workbook(path: Path, sender: Sender, options: dict[str, str], console: 
                     progress.advance(task, len(piece))
             progress.update(task, description="the server is reading and storing it", total=None)
 
-        headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(size)}
+        headers = {"Content-Type": media, "Content-Length": str(size)}
         return sender.send_file(pieces, headers, options)
