@@ -67,8 +67,13 @@ class Arrow(msgspec.Struct, frozen=True):
         """Return the body."""
         columns = columns_of(answer, spec)
         times = (3, 7) if isinstance(answer, DoubleAnswer) else (0,)
+        units = () if isinstance(answer, LineAnswer | BarAnswer) else (2, 6)
         arrays = [
-            _times(values) if name.endswith("ts") and i in times else _values(values)
+            _times(values)
+            if name.endswith("ts") and i in times
+            else pa.array(values, pa.string())
+            if name.endswith("unit") and i in units
+            else _values(values)
             for i, (name, values) in enumerate(columns)
         ]
         rest = {"twinfeed": msgspec.json.encode(_rest(answer))}

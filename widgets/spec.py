@@ -273,9 +273,14 @@ def _time_problems(spec: WidgetSpec) -> list[tuple[str, str]]:
         found += _problem("range", parse_span, spec.range, f", or {', '.join(NAMED_RANGES)}")
     if spec.bucket != "auto":
         found += _problem("bucket", parse_span, spec.bucket, " or 'auto'")
+    ends: list[int] = []
     for field, value in (("from", spec.from_), ("to", spec.to)):
         if value is not None:
-            found += _problem(field, lambda text: parse_moment(text, zone), str(value), "")
+            found += _problem(
+                field, lambda text: ends.append(parse_moment(text, zone)), str(value), ""
+            )
+    if len(ends) == 2 and ends[0] >= ends[1]:
+        found.append(("from", "must lie before to"))
     return found
 
 

@@ -94,6 +94,7 @@ def test_what_it_has_learned(server: RunningServer) -> None:
         assert [d["last_reading_at"] for d in detail["devices"]] == [last, first]
         keys = {k["key"]: k for k in detail["data_keys"]}
         assert (keys["a"]["first_seen"], keys["a"]["last_seen"]) == (first, last)
+        assert keys["b"]["first_seen"] == keys["b"]["last_seen"] == "2024-01-02T00:00:00Z"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A batch is stored the same way whichever path it takes."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -11,7 +12,7 @@ from ingest.assemble import assemble
 from ingest.block import Block
 from ingest.transaction import Merging, commit_batch
 from twin.batch import Rows
-from twin.clock import now_us
+from twin.clock import now_us, to_us
 from twin.db.migrate import migrate
 from twin.db.partitions import Partitions
 from twin.db.pool import Connection, conninfo
@@ -74,7 +75,13 @@ def test_few_rows_are_stored_as_many_would_be(opened, monkeypatch: pytest.Monkey
     assert found[0] == found[1]
     assert len(found[0][0]) > 20
     assert found[0][1]
-    assert len(found[0][2]) == 2
+    log: list[Any] = found[0][2]
+    assert sum(entry[1] for entry in log) == len(batch.page0_owners())
+    seen = {(no, slot): (to_us(a), to_us(b)) for no, _, a, b, held in log for slot in held}
+    assert len(seen) == 2 * 12
+    for (no, slot), times in seen.items():
+        held = (batch.owner == 2 * no) & ~np.isnan(batch.rows.values[:, slot])
+        assert times == (batch.rows.ts_us[held].min(), batch.rows.ts_us[held].max())
 
 
 def test_few_rows_that_collide_store_nothing(opened) -> None:

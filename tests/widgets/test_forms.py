@@ -144,3 +144,14 @@ def test_nothing_is_a_table_without_rows() -> None:
     answer = BarAnswer(title="", unit=None, labels=[], values=[])
     assert cells(answer, spec("bar")) == [["ts", "value"]]
     assert table(answer, spec("bar")).num_rows == 0
+
+
+@pytest.mark.parametrize("unit", [None, "°C"])
+def test_a_unit_is_text_also_when_there_is_none(unit: str | None) -> None:
+    part = DoublePart("x", 1.0, unit, LABELS[0])
+    double = DoubleAnswer(title="x", primary=part, secondary=part)
+    schema = table(double, WidgetSpec(type="double", datasource_id=uuid4())).schema
+    for name in ("primary_unit", "secondary_unit"):
+        assert schema.field(name).type == pa.string()
+    series = line([1.0, None], series=[Series("unit", None, [1.0, 2.0])])
+    assert table(series, spec("line")).schema.field("unit").type == pa.float64()

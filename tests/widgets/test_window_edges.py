@@ -126,3 +126,12 @@ def test_a_nul_is_refused_by_name(field: str) -> None:
     assert [error.key for error in caught.value.errors] == [field]
     with pytest.raises(Invalid):
         query_spec("line", [("datasource_id", source), ("key", "v\0")], 5000)
+
+
+def test_ends_that_are_in_the_wrong_order_are_not_saved() -> None:
+    source = "00000000-0000-4000-8000-000000000000"
+    fields = {"type": "line", "title": "t", "key": "v", "datasource_id": source}
+    for to in ("2026-11-19", "2026-11-20"):
+        with pytest.raises(Invalid, match="from must lie before to"):
+            saved_spec(fields | {"from": "2026-11-20", "to": to}, 5000)
+    assert saved_spec(fields | {"from": "2026-11-20", "to": "2026-11-21"}, 5000)
