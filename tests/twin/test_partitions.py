@@ -65,6 +65,7 @@ def url(database_url: str) -> str:
     """A database whose `readings` is the native one, also where TimescaleDB would be used."""
     with psycopg.connect(conninfo(database_url)) as conn:
         conn.execute("CREATE SCHEMA twinfeed")
+        conn.execute("CREATE TABLE home (home text NOT NULL)")
         for migration in migrations(Home.NATIVE):
             conn.execute(migration.text.encode())
         conn.execute("UPDATE readings_partitioning SET daily_from = '2026-11-20'")
