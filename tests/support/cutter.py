@@ -57,7 +57,12 @@ class Cutter:
                 continue
             pair = (client, self._connect())
             with self._lock:
-                self._pairs.add(pair)
+                is_late = self._is_cut  # cut while this one was being made
+                if not is_late:
+                    self._pairs.add(pair)
+            if is_late:
+                _close(*pair)
+                continue
             for source, target in (pair, pair[::-1]):
                 threading.Thread(target=_pump, args=(source, target), daemon=True).start()
 
