@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest import json_collectd
+from ingest.answer import MAX_ERRORS
 from ingest.json_document import decode
 from ingest.readings import Context, Reading, Value
 from ingest.times import BadTime
@@ -15,8 +16,6 @@ from twin.errors import Invalid, ItemError, TooLarge, Unreadable
 
 TIME_NAMES = ("ts", "timestamp", "time")
 MAX_DEPTH = 16
-MAX_NAMED = 100
-"""Keys that are named where they may not stand: an answer lists no more errors."""
 """Nested objects below this depth are refused rather than flattened."""
 
 
@@ -74,7 +73,7 @@ def item_reading(item: Any, index: int, context: Context) -> Reading:
         named = set(item) - {"values", "device", *TIME_NAMES}
         reading.faults += [
             ItemError("cannot stand beside 'values'", index=index, key=key[:200])
-            for key in sorted(named)[:MAX_NAMED]
+            for key in sorted(named)[:MAX_ERRORS]
         ]
     else:
         values = {k: v for k, v in item.items() if k != "device" and k not in TIME_NAMES}

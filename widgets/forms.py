@@ -66,16 +66,12 @@ class Arrow(msgspec.Struct, frozen=True):
     def encode(self, answer: Answer, spec: WidgetSpec, *_: object) -> bytes:
         """Return the body."""
         columns = columns_of(answer, spec)
-        times = (3, 7) if isinstance(answer, DoubleAnswer) else (0,)
-        units = () if isinstance(answer, LineAnswer | BarAnswer) else (2, 6)
-        arrays = [
-            _times(values)
-            if name.endswith("ts") and i in times
-            else pa.array(values, pa.string())
-            if name.endswith("unit") and i in units
-            else _values(values)
-            for i, (name, values) in enumerate(columns)
-        ]
+        if isinstance(answer, LineAnswer | BarAnswer):  # any key may be called ts or unit
+            (label, labels), *others = columns
+            arrays = [_times(labels) if label == "ts" else _values(labels)]
+            arrays += [_values(values) for _, values in others]
+        else:
+            arrays = [_field(name, values) for name, values in columns]
         rest = {"twinfeed": msgspec.json.encode(_rest(answer))}
         table = pa.table(arrays, [name for name, _ in columns], metadata=rest)
         sink = pa.BufferOutputStream()
@@ -170,6 +166,12 @@ def _cell(value: Value) -> Value:
 def _times(values: Sequence[Value]) -> pa.Array:
     moments = [None if v is None else datetime.fromisoformat(str(v)) for v in values]
     return pa.array(moments, pa.timestamp("us", "UTC"))
+
+
+def _field(name: str, values: Sequence[Value]) -> pa.Array:
+    if name.endswith("ts"):
+        return _times(values)
+    return pa.array(values, pa.string()) if name.endswith("unit") else _values(values)
 
 
 def _values(values: Sequence[Value]) -> pa.Array:

@@ -14,6 +14,14 @@ FIVES = "twin.db.migrations/0022_fives_by_quarter.sql"
 """Before it, fives were made of whole hours only."""
 
 
+def roll_up(store: Store) -> None:
+    async def run() -> None:
+        async with await store.connect_async() as work:
+            await refresh(work, store.home, BASE_US + HOUR_US)
+
+    asyncio.run(run())
+
+
 def test_fives_of_the_hour_that_is_not_over(database_url: str) -> None:
     store = Store(database_url)
     rows: list[Row] = [
@@ -24,14 +32,10 @@ def test_fives_of_the_hour_that_is_not_over(database_url: str) -> None:
     package, _, name = FIVES.partition("/")
     migration = (resources.files(package) / name).read_text()
 
-    async def roll_up() -> None:
-        async with await store.connect_async() as work:
-            await refresh(work, store.home, BASE_US + HOUR_US)
-
     with store.connect() as conn:
         store.make_partitions(conn, [row[1] for row in rows])
         write(conn, rows)
-        asyncio.run(roll_up())
+        roll_up(store)
         ((closed_us,),) = conn.execute("SELECT readers_us FROM rollup_mark").fetchall()
         hour_us = closed_us // HOUR_US * HOUR_US
         assert hour_us < closed_us
@@ -53,17 +57,13 @@ def test_rollups_that_are_begun_again(database_url: str) -> None:
     emptied = b"TRUNCATE %s; UPDATE rollup_mark SET readers_us = 0" % tables
     again = {one.version: one.text.encode() for one in migrations(store.home)}.get(23, emptied)
 
-    async def roll_up() -> None:
-        async with await store.connect_async() as work:
-            await refresh(work, store.home, BASE_US + HOUR_US)
-
     with store.connect() as conn:
         store.make_partitions(conn, [row[1] for row in rows])
         write(conn, rows)
-        asyncio.run(roll_up())
+        roll_up(store)
         filled = assert_exact(conn)
         conn.execute(again)
         assert conn.execute("SELECT readers_us FROM rollup_mark").fetchone() == (0,)
         assert assert_exact(conn) == 0
-        asyncio.run(roll_up())
+        roll_up(store)
         assert assert_exact(conn) == filled > 0
